@@ -1,0 +1,34 @@
+export {
+  type AdminServer,
+  type AdminServerOptions,
+  type AdminSources,
+  type RouteHost,
+  registerAdminRoutes,
+  startAdminServer,
+} from './admin.ts';
+export { type ConfigFault, isSupervised, type LoadOptions, loadConfig } from './config.ts';
+export { configTable } from './config-table.ts';
+export { ObservabilityError, type ObservabilityErrorCode } from './errors.ts';
+export { type ComponentHealth, Health, type HealthReport } from './health.ts';
+export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
+export {
+  type Counter,
+  createMetrics,
+  type Gauge,
+  type GaugeOptions,
+  type Histogram,
+  type HistogramOptions,
+  LATENCY_BUCKETS_SECONDS,
+  type MetricOptions,
+  type Metrics,
+  type Registry,
+} from './metrics.ts';
+export {
+  type ResourceClose,
+  runService,
+  type ServiceOptions,
+  type ServiceResources,
+  SHUTDOWN_MS_MAX,
+} from './service.ts';
+export { settings } from './settings.ts';
+export { childOf, newTraceparent, parseTraceparent, type TraceContext } from './traceparent.ts';

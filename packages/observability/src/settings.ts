@@ -1,0 +1,68 @@
+import { Type } from 'typebox';
+import { LOG_LEVELS } from './logger.ts';
+
+/**
+ * The settings that several services have, said once. A service's `config.ts` picks from them:
+ * `Type.Object({ ...settings.kafka, ...settings.process, ...settings.metricsPort(9404), ... })`.
+ */
+export const settings = {
+  kafka: {
+    KAFKA_BROKERS: Type.Array(Type.String({ pattern: '^[^\\s:]+:\\d+$' }), {
+      default: ['127.0.0.1:9092'],
+      minItems: 1,
+      unit: 'host:port',
+      description: 'Kafka brokers to start from.',
+    }),
+    TOPIC_PREFIX: Type.String({
+      default: '',
+      pattern: '^[A-Za-z0-9._-]*$',
+      description: 'Put in front of every topic name, so that several pipelines can share a cluster.',
+    }),
+    TOPIC_PARTITIONS: Type.Integer({
+      default: 4,
+      minimum: 1,
+      maximum: 1024,
+      unit: 'partitions',
+      description: 'Partitions of every topic that meets another in a join. The same in all services, for ever.',
+    }),
+  },
+  clickhouse: {
+    CLICKHOUSE_URL: Type.String({
+      default: 'http://127.0.0.1:8123',
+      pattern: '^https?://\\S+$',
+      unit: 'URL',
+      description: 'HTTP interface of ClickHouse; user and password go into the URL.',
+      secret: true,
+    }),
+    CLICKHOUSE_DATABASE: Type.String({
+      default: 'millrace',
+      pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
+      description: 'Database that holds the tables.',
+    }),
+  },
+  process: {
+    LOG_LEVEL: Type.Enum([...LOG_LEVELS], { default: 'info', description: 'Least severe level that is logged.' }),
+    HOST: Type.String({
+      default: '127.0.0.1',
+      description: 'Address to listen on. Loopback needs no credentials; anything else is refused without them.',
+    }),
+  },
+  metricsPort: (port: number) => ({
+    METRICS_PORT: Type.Integer({
+      default: port,
+      minimum: 0,
+      maximum: 65_535,
+      unit: 'port, 0 for any free one',
+      description: 'Port of /metrics, /health/live and /health/ready.',
+    }),
+  }),
+  httpPort: (port: number) => ({
+    HTTP_PORT: Type.Integer({
+      default: port,
+      minimum: 0,
+      maximum: 65_535,
+      unit: 'port, 0 for any free one',
+      description: 'Port of the HTTP interface.',
+    }),
+  }),
+} as const;
