@@ -1,0 +1,81 @@
+import type { Kafka as KafkaJs } from 'kafkajs';
+import { KafkaError, toKafkaError } from './errors.ts';
+import type { KafkaAdmin, TopicSpec } from './types.ts';
+
+const CREATE_TIMEOUT_MS = 15_000;
+
+export async function createAdmin(client: KafkaJs): Promise<KafkaAdmin> {
+  const admin = client.admin();
+  const attempt = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw toKafkaError(error, doing);
+    }
+  };
+  await attempt('connect to Kafka', () => admin.connect());
+
+  /** Number of partitions of each of the topics that exist. */
+  const partitionCounts = async (names: readonly string[]): Promise<Map<string, number>> => {
+    const known = new Set(await admin.listTopics());
+    const wanted = names.filter((name) => known.has(name));
+    if (wanted.length === 0) return new Map();
+    const { topics } = await admin.fetchTopicMetadata({ topics: wanted });
+    return new Map(topics.map(({ name, partitions }) => [name, partitions.length]));
+  };
+
+  return {
+    createTopics: (specs) =>
+      attempt('create topics', async () => {
+        const present = await partitionCounts(specs.map(({ name }) => name));
+        const missing = specs.filter(({ name }) => !present.has(name));
+        if (missing.length > 0) {
+          // Two services may do this at the same moment: createTopics answers false when a topic is there by now.
+          await admin.createTopics({
+            waitForLeaders: true,
+            timeout: CREATE_TIMEOUT_MS,
+            topics: missing.map(toTopicConfig),
+          });
+        }
+        const counts = await partitionCounts(specs.map(({ name }) => name));
+        for (const { name, partitions } of specs) {
+          const count = counts.get(name);
+          if (count !== undefined && count !== partitions) {
+            throw new KafkaError(
+              'partition-mismatch',
+              `topic ${name} has ${count} partitions and ${partitions} are wanted; set TOPIC_PARTITIONS=${count}, or start with new topics (TOPIC_PREFIX, or npm run reset on a laptop)`,
+            );
+          }
+        }
+      }),
+    offsets: (topic) =>
+      attempt(`offsets of ${topic}`, async () =>
+        (await admin.fetchTopicOffsets(topic))
+          .map(({ partition, low, high }) => ({ partition, start: Number(low), end: Number(high) }))
+          .sort((a, b) => a.partition - b.partition),
+      ),
+    committed: (groupId, topics) =>
+      attempt(`committed offsets of ${groupId}`, async () =>
+        (await admin.fetchOffsets({ groupId, topics: [...topics] })).flatMap(({ topic, partitions }) =>
+          partitions.map(({ partition, offset, metadata }) => ({
+            topic,
+            partition,
+            offset: Number(offset),
+            metadata: metadata ?? '',
+          })),
+        ),
+      ),
+    partitions: (topic) => attempt(`partitions of ${topic}`, async () => (await partitionCounts([topic])).get(topic)),
+    deleteTopics: (names) => attempt('delete topics', () => admin.deleteTopics({ topics: [...names] })),
+    close: () => admin.disconnect(),
+  };
+}
+
+function toTopicConfig({ name, partitions, replicationFactor, config }: TopicSpec) {
+  return {
+    topic: name,
+    numPartitions: partitions,
+    replicationFactor: replicationFactor ?? -1, // -1: the broker's default.replication.factor (KIP-464)
+    configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
+  };
+}

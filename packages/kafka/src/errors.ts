@@ -1,0 +1,85 @@
+export type KafkaErrorCode =
+  | 'fenced' // another producer or member with the same identity has taken over
+  | 'unavailable' // no broker answered, or not in time
+  | 'too-large' // a record or batch is over the broker's limit
+  | 'unknown-topic'
+  | 'offset-out-of-range'
+  | 'partition-mismatch'
+  | 'not-authorized'
+  | 'corrupt' // bytes that are not a record batch
+  | 'closed'
+  | 'protocol'; // any other answer of the broker
+
+/** The one error of this package; code switches on `code`, and retries when `retriable`. */
+export class KafkaError extends Error {
+  readonly code: KafkaErrorCode;
+  readonly retriable: boolean;
+
+  constructor(code: KafkaErrorCode, message: string, options: { retriable?: boolean; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'KafkaError';
+    this.code = code;
+    this.retriable = options.retriable ?? false;
+  }
+}
+
+const FENCED = new Set([
+  'INVALID_PRODUCER_EPOCH',
+  'PRODUCER_FENCED',
+  'FENCED_INSTANCE_ID',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'REBALANCE_IN_PROGRESS',
+  'INVALID_PRODUCER_ID_MAPPING',
+]);
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'RECORD_BATCH_TOO_LARGE']);
+const UNAVAILABLE_NAMES = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSNumberOfRetriesExceeded',
+  'KafkaJSLockTimeout',
+  'KafkaJSMetadataNotLoaded',
+  'KafkaJSTopicMetadataNotLoaded',
+  'KafkaJSGroupCoordinatorNotFound',
+]);
+
+/** Translates what kafkajs throws, so that nobody else has to know its error classes. */
+export function toKafkaError(error: unknown, doing: string): KafkaError {
+  if (error instanceof KafkaError) return error;
+  const { name, type, message, retriable } = describe(error);
+  const text = `${doing}: ${message}`;
+  if (type !== undefined) {
+    if (FENCED.has(type)) return new KafkaError('fenced', text, { cause: error });
+    if (TOO_LARGE.has(type)) return new KafkaError('too-large', text, { cause: error });
+    if (type === 'UNKNOWN_TOPIC_OR_PARTITION')
+      return new KafkaError('unknown-topic', text, { retriable: true, cause: error });
+    if (type === 'OFFSET_OUT_OF_RANGE') return new KafkaError('offset-out-of-range', text, { cause: error });
+    if (type.endsWith('AUTHORIZATION_FAILED')) return new KafkaError('not-authorized', text, { cause: error });
+    return new KafkaError('protocol', text, { retriable, cause: error });
+  }
+  if (UNAVAILABLE_NAMES.has(name)) return new KafkaError('unavailable', text, { retriable: true, cause: error });
+  return new KafkaError('protocol', text, { retriable, cause: error });
+}
+
+/** kafkajs wraps the broker's answer in `cause` when it gives up retrying: the innermost one says what happened. */
+function describe(error: unknown): { name: string; type: string | undefined; message: string; retriable: boolean } {
+  let current: unknown = error;
+  let outermost: { name: string; message: string; retriable: boolean } | undefined;
+  while (current instanceof Error) {
+    const candidate = current as Error & { type?: unknown; retriable?: unknown };
+    outermost ??= { name: candidate.name, message: candidate.message, retriable: candidate.retriable === true };
+    if (typeof candidate.type === 'string') {
+      return {
+        name: candidate.name,
+        type: candidate.type,
+        message: candidate.message,
+        retriable: candidate.retriable === true,
+      };
+    }
+    current = candidate.cause;
+  }
+  return { ...(outermost ?? { name: 'unknown', message: String(error), retriable: false }), type: undefined };
+}

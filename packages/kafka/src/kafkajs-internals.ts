@@ -1,0 +1,123 @@
+/**
+ * What is used of kafkajs beyond its public API, in one place and with types of our own. kafkajs is pinned to an exact
+ * version that has had no successor for years, so these modules do not move; the reasons are in
+ * docs/decisions/001-kafkajs-behind-one-adapter.md.
+ */
+import { createRequire } from 'node:module';
+import type { ISocketFactory } from 'kafkajs';
+import kafkajs from 'kafkajs';
+import type { KafkaLogger } from './types.ts';
+
+const require = createRequire(import.meta.url);
+
+export interface FetchPartition {
+  readonly partition: number;
+  readonly fetchOffset: string;
+  readonly maxBytes: number;
+}
+
+interface ProtocolRequest {
+  readonly request: unknown;
+  readonly response: { decode(raw: Buffer): Promise<unknown>; parse(decoded: unknown): Promise<unknown> };
+  readonly requestTimeout?: number | null;
+}
+
+export interface Broker {
+  readonly nodeId: number;
+  readonly connectionPool: { send(request: ProtocolRequest): Promise<unknown> };
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  isConnected(): boolean;
+  listOffsets(request: {
+    readonly isolationLevel?: number;
+    readonly topics: readonly { topic: string; partitions: readonly { partition: number; timestamp: number }[] }[];
+  }): Promise<{ responses: { topic: string; partitions: { partition: number; offset: string }[] }[] }>;
+}
+
+export interface Cluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  isConnected(): boolean;
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  refreshMetadataIfNecessary(): Promise<void>;
+  findBroker(options: { nodeId: string | number }): Promise<Broker>;
+  removeBroker(options: { host: string; port: number }): void;
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>;
+  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[];
+}
+
+interface ClusterOptions {
+  readonly logger: unknown;
+  readonly socketFactory: ISocketFactory;
+  readonly brokers: readonly string[];
+  readonly ssl: unknown;
+  readonly sasl: unknown;
+  readonly clientId: string;
+  readonly connectionTimeout: number;
+  readonly authenticationTimeout: number;
+  readonly reauthenticationThreshold: number;
+  readonly requestTimeout: number;
+  readonly enforceRequestTimeout: boolean;
+  readonly metadataMaxAge: number;
+  readonly allowAutoTopicCreation: boolean;
+  readonly maxInFlightRequests: number | null;
+  readonly isolationLevel: number;
+  readonly retry: unknown;
+}
+
+export const ClusterClass = require('kafkajs/src/cluster') as new (options: ClusterOptions) => Cluster;
+export const createClusterLogger = (
+  require('kafkajs/src/loggers') as { createLogger(options: { level: number; logCreator: unknown }): unknown }
+).createLogger;
+export const fetchRequestV11 = require('kafkajs/src/protocol/requests/fetch/v11/request') as (request: {
+  replicaId: number;
+  maxWaitTime: number;
+  minBytes: number;
+  maxBytes: number;
+  isolationLevel: number;
+  topics: readonly { topic: string; partitions: readonly FetchPartition[] }[];
+}) => unknown;
+export const createProtocolError = (
+  require('kafkajs/src/protocol/error') as { createErrorFromCode(code: number): Error }
+).createErrorFromCode;
+
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+}
+const requestQueuePrototype = (require('kafkajs/src/network/requestQueue') as { prototype: unknown }).prototype as {
+  scheduleCheckPendingRequests(this: RequestQueue): void;
+};
+const scheduleCheckPendingRequests = requestQueuePrototype.scheduleCheckPendingRequests;
+/**
+ * kafkajs arms a timer after every response, also when nothing waits; the delay is then `-1 - Date.now()`, which
+ * Node 24 reports as a TimeoutNegativeWarning. With nothing pending and no throttling there is nothing to check.
+ */
+requestQueuePrototype.scheduleCheckPendingRequests = function guarded(this: RequestQueue) {
+  if (this.pending.length === 0 && this.throttledUntil <= Date.now()) return;
+  scheduleCheckPendingRequests.call(this);
+};
+
+const { logLevel } = kafkajs;
+/**
+ * Retriable answers, of which a transaction gets one after nearly every commit (CONCURRENT_TRANSACTIONS), come as
+ * kafkajs errors. They say nothing to an operator: what fails for good reaches the caller as an exception. So its
+ * errors and warnings are written at debug, and nothing of it is lost to whoever looks for it.
+ */
+export function toLogCreator(logger: KafkaLogger) {
+  return () =>
+    ({
+      namespace,
+      level,
+      log,
+    }: {
+      namespace: string;
+      level: number;
+      log: { message: string; [key: string]: unknown };
+    }): void => {
+      if (level > logLevel.INFO) return;
+      const { message, timestamp: _timestamp, logger: _logger, ...fields } = log;
+      logger.debug({ ...fields, kafkajs: namespace }, message);
+    };
+}

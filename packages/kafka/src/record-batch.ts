@@ -1,0 +1,229 @@
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { KafkaError } from './errors.ts';
+import type { InRecord } from './types.ts';
+
+/** An aborted transaction as a fetch response lists it: records of this producer from this offset on do not count. */
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+}
+
+export interface DecodedRecordSet {
+  readonly records: InRecord[];
+  /** One past the last offset that the complete batches cover; -1 when there is no complete batch. */
+  readonly nextOffset: number;
+}
+
+// Offsets of the fields of a record batch, message format v2 (KIP-98).
+const LENGTH_AT = 8;
+const MAGIC_AT = 16;
+const ATTRIBUTES_AT = 21;
+const LAST_OFFSET_DELTA_AT = 23;
+const FIRST_TIMESTAMP_AT = 27;
+const MAX_TIMESTAMP_AT = 35;
+const PRODUCER_ID_AT = 43;
+const RECORD_COUNT_AT = 57;
+const RECORDS_AT = 61;
+const OVERHEAD_BYTES = 12; // base offset and length, which the length does not count
+const MAGIC_V2 = 2;
+const COMPRESSION_MASK = 0x07;
+const LOG_APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+const CONTROL_ABORT = 0;
+
+/**
+ * Decodes the record batches of one partition of a fetch response.
+ *
+ * kafkajs has a decoder too; this one is here for two reasons. After compaction a batch may be empty or end before its
+ * last offset, and only the batch header tells where the next fetch must start: a reader that goes by the records
+ * alone stands still there, which a restore from a changelog cannot afford. And it decodes headers when asked, not
+ * always, which is most of the time a fetch takes.
+ *
+ * Records below `fromOffset` (a fetch answers with whole batches), control records and, with `aborted`, records of
+ * aborted transactions are left out. Bytes of a batch that was cut off at the end are ignored.
+ */
+export function decodeRecordSet(
+  set: Buffer,
+  partition: { readonly topic: string; readonly partition: number },
+  fromOffset: number,
+  aborted: readonly AbortedTransaction[] = [],
+): DecodedRecordSet {
+  const records: InRecord[] = [];
+  const pending = [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
+  const abortedProducers = new Set<number>();
+  let nextOffset = -1;
+  let at = 0;
+  while (at + OVERHEAD_BYTES <= set.length) {
+    const length = set.readInt32BE(at + LENGTH_AT);
+    if (at + OVERHEAD_BYTES + length > set.length) break; // cut off by the size limit of the fetch
+    if (set[at + MAGIC_AT] !== MAGIC_V2) {
+      throw new KafkaError(
+        'corrupt',
+        `${partition.topic}-${partition.partition}: record batch of format ${set[at + MAGIC_AT]}, only 2 is supported`,
+      );
+    }
+    const batch = set.subarray(at, at + OVERHEAD_BYTES + length);
+    at += OVERHEAD_BYTES + length;
+
+    const baseOffset = readInt64(batch, 0);
+    const lastOffset = baseOffset + batch.readInt32BE(LAST_OFFSET_DELTA_AT);
+    nextOffset = lastOffset + 1;
+    const attributes = batch.readInt16BE(ATTRIBUTES_AT);
+    const producerId = readInt64(batch, PRODUCER_ID_AT);
+    while (pending[0] !== undefined && pending[0].firstOffset <= lastOffset) {
+      abortedProducers.add(pending[0].producerId);
+      pending.shift();
+    }
+    if ((attributes & CONTROL) !== 0) {
+      if (controlType(batch) === CONTROL_ABORT) abortedProducers.delete(producerId);
+      continue;
+    }
+    if ((attributes & TRANSACTIONAL) !== 0 && abortedProducers.has(producerId)) continue;
+    if (lastOffset < fromOffset) continue;
+    decodeRecords(batch, attributes, baseOffset, partition, fromOffset, records);
+  }
+  return { records, nextOffset };
+}
+
+function decodeRecords(
+  batch: Buffer,
+  attributes: number,
+  baseOffset: number,
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+  fromOffset: number,
+  into: InRecord[],
+): void {
+  const count = batch.readInt32BE(RECORD_COUNT_AT);
+  const firstTimestampMs = readInt64(batch, FIRST_TIMESTAMP_AT);
+  const appendTimeMs = (attributes & LOG_APPEND_TIME) !== 0 ? readInt64(batch, MAX_TIMESTAMP_AT) : undefined;
+  const body = decompress(batch.subarray(RECORDS_AT), attributes & COMPRESSION_MASK);
+  const cursor = new Cursor(body);
+  for (let i = 0; i < count; i++) {
+    const end = cursor.varint() + cursor.at;
+    cursor.at += 1; // record attributes: unused
+    const timestampDeltaMs = cursor.varint();
+    const offset = baseOffset + cursor.varint();
+    const key = cursor.bytes();
+    const value = cursor.bytes();
+    if (offset >= fromOffset) {
+      into.push(
+        new FetchedRecord(
+          topic,
+          partition,
+          offset,
+          appendTimeMs ?? firstTimestampMs + timestampDeltaMs,
+          key,
+          value,
+          body.subarray(cursor.at, end),
+        ),
+      );
+    }
+    cursor.at = end;
+  }
+}
+
+/** A record whose headers are decoded at the first look. */
+class FetchedRecord implements InRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  #headerBytes: Buffer;
+  #headers: Record<string, Buffer | undefined> | undefined;
+
+  constructor(
+    topic: string,
+    partition: number,
+    offset: number,
+    timestampMs: number,
+    key: Buffer | null,
+    value: Buffer | null,
+    headerBytes: Buffer,
+  ) {
+    this.topic = topic;
+    this.partition = partition;
+    this.offset = offset;
+    this.timestampMs = timestampMs;
+    this.key = key;
+    this.value = value;
+    this.#headerBytes = headerBytes;
+  }
+
+  get headers(): Record<string, Buffer | undefined> {
+    this.#headers ??= decodeHeaders(this.#headerBytes);
+    return this.#headers;
+  }
+}
+
+function decodeHeaders(bytes: Buffer): Record<string, Buffer | undefined> {
+  // No prototype: a header may have any name, also `__proto__`.
+  const headers: Record<string, Buffer | undefined> = Object.create(null);
+  const cursor = new Cursor(bytes);
+  const count = cursor.varint();
+  for (let i = 0; i < count; i++) {
+    const name = cursor.bytes()?.toString('utf8') ?? '';
+    headers[name] = cursor.bytes() ?? undefined; // of repeated names the last one counts
+  }
+  return headers;
+}
+
+/** Reads the protocol's zig-zag varints (32 and 64 bit alike: values stay below 2^53). */
+class Cursor {
+  at = 0;
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  varint(): number {
+    const bytes = this.#bytes;
+    let byte = bytes[this.at++] ?? 0;
+    if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
+    let value = byte & 0x7f;
+    let factor = 0x80;
+    do {
+      byte = bytes[this.at++] ?? 0;
+      value += (byte & 0x7f) * factor;
+      factor *= 0x80;
+    } while (byte >= 0x80 && this.at < bytes.length);
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  bytes(): Buffer | null {
+    const length = this.varint();
+    if (length < 0) return null;
+    const start = this.at;
+    this.at = start + length;
+    return this.#bytes.subarray(start, this.at);
+  }
+}
+
+function decompress(body: Buffer, codec: number): Buffer {
+  if (codec === 0) return body;
+  if (codec === 1) return gunzipSync(body);
+  if (codec === 4) return zstdDecompressSync(body);
+  throw new KafkaError(
+    'corrupt',
+    `record batch compressed with codec ${codec}; supported are none (0), gzip (1) and zstd (4)`,
+  );
+}
+
+/** The key of a control record is its version and type (0 abort, 1 commit), two bytes each. */
+function controlType(batch: Buffer): number {
+  const cursor = new Cursor(batch.subarray(RECORDS_AT));
+  cursor.varint();
+  cursor.at += 1;
+  cursor.varint();
+  cursor.varint();
+  const key = cursor.bytes();
+  return key === null || key.length < 4 ? -1 : key.readInt16BE(2);
+}
+
+/** A signed 64-bit integer as a number; what Kafka stores in these fields stays below 2^53. */
+export function readInt64(bytes: Buffer, at: number): number {
+  return bytes.readInt32BE(at) * 4294967296 + bytes.readUInt32BE(at + 4);
+}
