@@ -1,0 +1,13 @@
+export * from './codec.ts';
+export * from './decision.ts';
+export * from './errors.ts';
+export { NullableScalar, RecordPosition, Scalar } from './fields.ts';
+export * from './headers.ts';
+export { LABEL_SOURCES, Label } from './label.ts';
+export * from './limits.ts';
+export * from './operations.ts';
+export * from './payment.ts';
+export * from './reference.ts';
+export * from './rule.ts';
+export * from './telemetry.ts';
+export * from './topics.ts';

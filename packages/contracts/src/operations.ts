@@ -1,0 +1,62 @@
+import Type from 'typebox';
+import * as field from './fields.ts';
+import { DEAD_LETTER_BASE64_LENGTH_MAX, PARAGRAPH_LENGTH_MAX } from './limits.ts';
+
+export const CASE_STATUSES = ['open', 'confirmed', 'dismissed'] as const;
+
+/** `case.v1`: what an analyst does about an alert. */
+export const FraudCase = Type.Object({
+  case_id: field.id('The case; the key of the record.'),
+  alert_id: Type.String({ pattern: field.ALERT_ID_PATTERN }),
+  customer_id: Type.Optional(field.id('Whose payment it was.')),
+  transaction_id: Type.Optional(field.transactionId('The payment.')),
+  status: Type.Enum(CASE_STATUSES),
+  assignee: Type.Optional(field.text('Who works on it.')),
+  note: Type.Optional(field.text('What was found.', PARAGRAPH_LENGTH_MAX)),
+  opened_at: field.timeMs('When it was opened.'),
+  updated_at: field.timeMs('When it was last changed.'),
+});
+export type FraudCase = Type.Static<typeof FraudCase>;
+
+const route = (description: string) => field.text(description, 1_024);
+
+/** `dead-letter.v1`: a record that could not be processed, with its original bytes, so that it can be redriven. */
+export const DeadLetter = Type.Object({
+  id: Type.String({
+    minLength: 1,
+    maxLength: 320,
+    description: '`<topic>:<partition>:<offset>`, or a UUID for what never was in Kafka; the key of the record.',
+  }),
+  origin: Type.Union([
+    Type.Object({
+      kind: Type.Literal('kafka'),
+      topic: field.topic(),
+      partition: field.partition(),
+      offset: field.offset(),
+    }),
+    Type.Object({
+      kind: Type.Literal('mqtt'),
+      topic: route('MQTT topic.'),
+      device_id: Type.Optional(field.text('Who published it, as far as known.')),
+    }),
+    Type.Object({ kind: Type.Literal('http'), path: route('Path of the request.') }),
+  ]),
+  stage: field.text('Where it failed: ingest, customer, merchant, sink, ...'),
+  reason: field.text('Code of the failure.'),
+  message: field.text('What went wrong, and the remedy.', PARAGRAPH_LENGTH_MAX),
+  value_base64: Type.String({
+    maxLength: DEAD_LETTER_BASE64_LENGTH_MAX,
+    pattern: '^[A-Za-z0-9+/]*={0,2}$',
+    description: 'The original bytes; empty for a record without a value.',
+  }),
+  key: Type.Optional(field.text('Key of the record.', 1_024)),
+  headers: Type.Optional(
+    field.map<string>(field.text('Value of the header.', PARAGRAPH_LENGTH_MAX), {
+      names: field.ATTRIBUTE_NAME_PATTERN,
+      max: 64,
+      description: 'Headers of the record.',
+    }),
+  ),
+  failed_at: field.timeMs('When it failed.'),
+});
+export type DeadLetter = Type.Static<typeof DeadLetter>;
