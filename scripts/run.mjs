@@ -57,7 +57,8 @@ async function install() {
   // run on the Node that it is just installing.
   const code = await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], ['ignore', 2, 2]);
   clearInterval(progress);
-  if (code !== 0) console.error('npm ci failed; its message is above. Check the network and the registry, then run again.');
+  if (code !== 0)
+    console.error('npm ci failed; its message is above. Check the network and the registry, then run again.');
   return code;
 }
 

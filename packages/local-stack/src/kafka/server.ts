@@ -13,8 +13,6 @@ const FORMAT_MS_MAX = 60_000;
 export interface ServerCommand {
   readonly command: string;
   readonly args: readonly string[];
-  /** What the program itself writes to; its standard output holds only what went wrong before that. */
-  readonly logFile: string;
 }
 
 /**
@@ -24,6 +22,7 @@ export interface ServerCommand {
  * @param options.dataDir holds the log segments, the configuration and the broker's own log; made when missing
  * @param options.jarsDir from `fetchKafkaJars`
  * @param options.java the Java to run, 17 or later
+ * @param options.logFile what the broker logs to; by default `server.log` in the data folder
  * @throws LocalStackError `part-failed` when the storage tool refuses the folder
  */
 export async function prepareKafka(options: {
@@ -32,12 +31,12 @@ export async function prepareKafka(options: {
   ports: KafkaPorts;
   host?: string;
   java?: string;
+  logFile?: string;
 }): Promise<ServerCommand> {
-  const { dataDir, jarsDir, ports, host = '127.0.0.1', java = 'java' } = options;
+  const { dataDir, jarsDir, ports, host = '127.0.0.1', java = 'java', logFile = join(dataDir, 'server.log') } = options;
   const logDir = join(dataDir, 'log');
   const propertiesFile = join(dataDir, 'server.properties');
   const log4jFile = join(dataDir, 'log4j2.properties');
-  const logFile = join(dataDir, 'server.log');
   await mkdir(dataDir, { recursive: true });
   await writeFile(propertiesFile, serverProperties({ ports, host, logDir }));
   await writeFile(log4jFile, log4jProperties(logFile));
@@ -54,7 +53,7 @@ export async function prepareKafka(options: {
     );
     await runStorageTool(java, args);
   }
-  return { command: java, args: [...MEMORY_FLAGS, ...classPath, 'kafka.Kafka', propertiesFile], logFile };
+  return { command: java, args: [...MEMORY_FLAGS, ...classPath, 'kafka.Kafka', propertiesFile] };
 }
 
 /** Measured at 500 payments/s and 2,000 readings/s; see docs/decisions. The broker's data is in the page cache, not in the heap. */

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { javaCommand, REPOSITORY_DIR } from './config.ts';
+import { kafkaAnswers } from './kafka/ready.ts';
+import { prepareKafka } from './kafka/server.ts';
+import { httpAnswers } from './probe.ts';
+import type { PartOptions } from './supervisor/part.ts';
+
+const CLICKHOUSE_MAIN = fileURLToPath(new URL('./clickhouse/main.ts', import.meta.url));
+const LOOPBACK = '127.0.0.1';
+
+/** Where a part keeps its data and its log, inside one data folder. */
+export interface DataFolder {
+  readonly dataDir: string;
+  readonly logsDir: string;
+}
+
+/** The local Kafka as a part, its data folder formatted. */
+export async function kafkaPart(
+  folder: DataFolder,
+  options: { jarsDir: string; broker: number; controller: number },
+): Promise<PartOptions> {
+  const { jarsDir, broker, controller } = options;
+  const dataDir = join(folder.dataDir, 'kafka');
+  const { command, args } = await prepareKafka({
+    dataDir,
+    jarsDir,
+    ports: { broker, controller },
+    host: LOOPBACK,
+    java: javaCommand(),
+    logFile: join(folder.logsDir, 'kafka.log'),
+  });
+  return {
+    name: 'kafka',
+    program: { kind: 'native', command, args },
+    env: {},
+    cwd: REPOSITORY_DIR,
+    logFile: join(folder.logsDir, 'kafka.log'),
+    isReady: () => kafkaAnswers({ host: LOOPBACK, port: broker }),
+  };
+}
+
+/** The local ClickHouse as a part. */
+export function clickhousePart(folder: DataFolder, options: { port: number }): PartOptions {
+  const args = ['--port', String(options.port), '--data', join(folder.dataDir, 'clickhouse')];
+  return {
+    name: 'clickhouse',
+    program: { kind: 'node', file: CLICKHOUSE_MAIN, args },
+    env: {},
+    cwd: REPOSITORY_DIR,
+    logFile: join(folder.logsDir, 'clickhouse.log'),
+    isReady: () => httpAnswers(`http://${LOOPBACK}:${options.port}/ping`),
+  };
+}

@@ -1,0 +1,70 @@
+// npm test                    lint, typecheck, and every test
+// npm run test:unit           unit and property tests: no network outside the process
+// npm run test:integration    those against a real Kafka, ClickHouse and MQTT, which are started once for the run
+// Each takes files and flags of `node --test` after `--`: npm run test:unit -- packages/rules/test/decide.test.ts
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+
+const FILES = {
+  unit: ['packages/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
+  integration: ['packages/*/test/**/*.itest.ts', 'services/*/test/**/*.itest.ts'],
+} as const;
+const SETUP = 'packages/local-stack/src/test-setup.ts';
+/** Bounds a test that hangs, so that the run fails by saying which one it was. */
+const TEST_MS_MAX = 240_000;
+
+const [kind, rest] = readArguments(process.argv.slice(2));
+const checks = kind === 'all' && rest.length === 0 ? await runChecks() : [];
+const tests = await run('tests', testArguments());
+const failed = [...checks, tests].filter((step) => step.code !== 0);
+// The runner's own summary is the last thing to be seen, unless something before it failed and may have scrolled away.
+for (const step of failed) if (step !== tests) console.error(`${step.name} failed, see above`);
+process.exitCode = failed.length === 0 ? 0 : 1;
+
+function readArguments(args: string[]): ['all' | 'unit' | 'integration', string[]] {
+  const [first, ...others] = args;
+  return first === 'unit' || first === 'integration' ? [first, others] : ['all', args];
+}
+
+async function runChecks(): Promise<Step[]> {
+  const lint = await run('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings']);
+  const types = await run('typecheck', ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json']);
+  return [lint, types];
+}
+
+function testArguments(): string[] {
+  const flags = rest.filter((argument) => argument.startsWith('-'));
+  const named = rest.filter((argument) => !argument.startsWith('-'));
+  const patterns = kind === 'all' ? [...FILES.unit, ...FILES.integration] : FILES[kind];
+  const files = named.length > 0 ? named : globSync([...patterns]).sort();
+  if (files.length === 0) throw new Error(`no test files: ${patterns.join(' ')}`);
+  const needsStack = files.some((file) => file.endsWith('.itest.ts'));
+  return [
+    '--test',
+    '--test-reporter=spec',
+    `--test-timeout=${TEST_MS_MAX}`,
+    ...(needsStack ? [`--test-global-setup=${SETUP}`] : []),
+    ...flags,
+    ...files,
+  ];
+}
+
+interface Step {
+  readonly name: string;
+  readonly code: number;
+}
+
+function run(name: string, args: string[]): Promise<Step> {
+  const startedMs = performance.now();
+  const child = spawn(process.execPath, args, { stdio: 'inherit' });
+  // Ctrl-C reaches the child by the terminal; this process waits for it, so that the stack is stopped before the end.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => {
+      const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
+      if (name !== 'tests') console.error(`${name}: ${code === 0 ? 'passed' : 'failed'}, ${seconds} s`);
+      resolve({ name, code: code ?? 1 });
+    });
+  });
+}
