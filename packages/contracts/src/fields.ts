@@ -33,7 +33,7 @@ export const timeMs = (description: string) =>
 
 export const amountMinor = () =>
   Type.Integer({
-    minimum: 1,
+    minimum: 0,
     maximum: limits.AMOUNT_MINOR_MAX,
     description: "The amount in the currency's minor unit (ISO 4217): 12.50 EUR is 1250, 1250 JPY is 1250.",
   });
@@ -42,8 +42,10 @@ export const country = () => Type.String({ pattern: '^[A-Z]{2}$', description: '
 export const mcc = () => Type.String({ pattern: '^[0-9]{4}$', description: 'ISO 18245 merchant category code.' });
 export const latitude = () => Type.Number({ minimum: -90, maximum: 90, description: 'Degrees, WGS 84.' });
 export const longitude = () => Type.Number({ minimum: -180, maximum: 180, description: 'Degrees, WGS 84.' });
+/** Half a place is none. For the options of an object that has both fields. */
+export const bothCoordinates = { dependentRequired: { latitude: ['longitude'], longitude: ['latitude'] } };
 export const ip = () =>
-  Type.String({ maxLength: 45, pattern: '^[0-9A-Fa-f:.]{2,45}$', description: 'IPv4 or IPv6 address.' });
+  Type.Union([Type.String({ format: 'ipv4' }), Type.String({ format: 'ipv6' })], { description: 'IP address.' });
 export const sequence = () =>
   Type.Integer({ minimum: 0, maximum: limits.SEQUENCE_MAX, description: 'Counts up per device.' });
 export const offset = () => Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });

@@ -37,8 +37,12 @@ const paymentFields = {
   ...paymentContext,
 };
 
-/** A transfer names its payee, everything else its merchant; never both, because the merchant stage is keyed by it. */
-export const oneCounterparty = {
+/**
+ * A transfer names its payee, everything else its merchant; never both, because the merchant stage is keyed by it.
+ * Together with the rule for coordinates, these are the options of every object that is a payment.
+ */
+export const paymentRules = {
+  ...field.bothCoordinates,
   oneOf: [{ required: ['merchant_id'] }, { required: ['payee_id'] }],
   if: { properties: { channel: { const: 'transfer' } }, required: ['channel'] },
   // biome-ignore lint/suspicious/noThenProperty: `then` is a keyword of JSON Schema.
@@ -47,7 +51,7 @@ export const oneCounterparty = {
 };
 
 /** `payment.v1` as it is in Kafka. */
-export const Payment = Type.Object(paymentFields, oneCounterparty);
+export const Payment = Type.Object(paymentFields, paymentRules);
 export type Payment = Type.Static<typeof Payment>;
 
 export const ProfileField = Type.Object({
@@ -93,7 +97,7 @@ const enrichedFields = {
 };
 
 /** `enriched-payment.v1` */
-export const EnrichedPayment = Type.Object(enrichedFields, oneCounterparty);
+export const EnrichedPayment = Type.Object(enrichedFields, paymentRules);
 export type EnrichedPayment = Type.Static<typeof EnrichedPayment>;
 
 /** `payment-features.v1`: the payment on its way from the customer stage to the merchant stage. */
@@ -103,6 +107,6 @@ export const PaymentFeatures = Type.Object(
     customer_features: field.features('Features of customer and card.'),
     input: field.RecordPosition,
   },
-  oneCounterparty,
+  paymentRules,
 );
 export type PaymentFeatures = Type.Static<typeof PaymentFeatures>;

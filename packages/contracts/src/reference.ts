@@ -33,29 +33,35 @@ export const Profile = Type.Object({
 export type Profile = Type.Static<typeof Profile>;
 
 /** `merchant.v1` */
-export const Merchant = Type.Object({
-  merchant_id: field.id('The merchant; the key of the record.'),
-  updated_at: field.timeMs('From when on this is valid.'),
-  name: Type.Optional(field.text('Name for a reader.')),
-  mcc: Type.Optional(field.mcc()),
-  country: Type.Optional(field.country()),
-  latitude: Type.Optional(field.latitude()),
-  longitude: Type.Optional(field.longitude()),
-  attributes: Type.Optional(field.attributes()),
-});
+export const Merchant = Type.Object(
+  {
+    merchant_id: field.id('The merchant; the key of the record.'),
+    updated_at: field.timeMs('From when on this is valid.'),
+    name: Type.Optional(field.text('Name for a reader.')),
+    mcc: Type.Optional(field.mcc()),
+    country: Type.Optional(field.country()),
+    latitude: Type.Optional(field.latitude()),
+    longitude: Type.Optional(field.longitude()),
+    attributes: Type.Optional(field.attributes()),
+  },
+  field.bothCoordinates,
+);
 export type Merchant = Type.Static<typeof Merchant>;
 
 /** `device.v1`: terminals, sensors, phones. */
-export const Device = Type.Object({
-  device_id: field.id('The device; the key of the record.'),
-  updated_at: field.timeMs('From when on this is valid.'),
-  merchant_id: Type.Optional(field.id('The merchant that owns it.')),
-  customer_id: Type.Optional(field.id('The customer that owns it (a phone).')),
-  kind: Type.Optional(field.name('terminal, atm, sensor, phone, ...')),
-  country: Type.Optional(field.country()),
-  latitude: Type.Optional(field.latitude()),
-  longitude: Type.Optional(field.longitude()),
-  firmware: Type.Optional(field.text('Firmware version.')),
-  attributes: Type.Optional(field.attributes()),
-});
+export const Device = Type.Object(
+  {
+    device_id: field.id('The device; the key of the record.'),
+    updated_at: field.timeMs('From when on this is valid.'),
+    merchant_id: Type.Optional(field.id('The merchant that owns it.')),
+    customer_id: Type.Optional(field.id('The customer that owns it (a phone).')),
+    kind: Type.Optional(field.name('terminal, atm, sensor, phone, ...')),
+    country: Type.Optional(field.country()),
+    latitude: Type.Optional(field.latitude()),
+    longitude: Type.Optional(field.longitude()),
+    firmware: Type.Optional(field.text('Firmware version.')),
+    attributes: Type.Optional(field.attributes()),
+  },
+  field.bothCoordinates,
+);
 export type Device = Type.Static<typeof Device>;

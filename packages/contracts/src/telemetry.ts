@@ -21,15 +21,18 @@ const telemetryFields = {
 };
 
 /** `telemetry.v1`: one reading, as it is in Kafka. */
-export const Telemetry = Type.Object(telemetryFields);
+export const Telemetry = Type.Object(telemetryFields, field.bothCoordinates);
 export type Telemetry = Type.Static<typeof Telemetry>;
 
 /** `enriched-telemetry.v1`: keyed by the owner, so that it meets the payments of the merchant that owns the device. */
-export const EnrichedTelemetry = Type.Object({
-  ...telemetryFields,
-  owner_id: field.id('The merchant that owns the device; the device itself when nobody is known.'),
-  kind: Type.Optional(field.name('terminal, sensor, ...')),
-});
+export const EnrichedTelemetry = Type.Object(
+  {
+    ...telemetryFields,
+    owner_id: field.id('The merchant that owns the device; the device itself when nobody is known.'),
+    kind: Type.Optional(field.name('terminal, sensor, ...')),
+  },
+  field.bothCoordinates,
+);
 export type EnrichedTelemetry = Type.Static<typeof EnrichedTelemetry>;
 
 /** The id of a reading: the same device, event time and sequence is the same reading, sent again. */

@@ -1,0 +1,141 @@
+import { ATTRIBUTE_NAME_PATTERN, NAME_PATTERN, type Scalar } from '../fields.ts';
+import * as limits from '../limits.ts';
+import type { MetricValue } from '../telemetry.ts';
+import { type FieldReader, isObject, type Reading, refuse, shown, shownName, typeName } from './reading.ts';
+import { cardId, NOT_WELL_FORMED } from './values.ts';
+
+/** The fields of an event that its schema knows. */
+export interface KnownFields {
+  readonly names: ReadonlySet<string>;
+  /** Names of the internal form: on the wire they would be misread, so they are refused with the right name. */
+  readonly internal?: Readonly<Record<string, string>>;
+}
+
+const attributeName = new RegExp(ATTRIBUTE_NAME_PATTERN, 'u');
+const metricName = new RegExp(NAME_PATTERN, 'u');
+const RESERVED_NAMES: readonly string[] = ['__proto__', 'constructor', 'prototype'];
+
+/** The object of that name, and all fields that the schema does not know: undefined when there are none. */
+export function attributes(reading: Reading, known: KnownFields): Record<string, Scalar> | undefined {
+  const limit = { count: limits.ATTRIBUTES_MAX, bytes: limits.ATTRIBUTES_BYTES_MAX, null: false };
+  return collect<Scalar>(reading, known, 'attributes', limit);
+}
+
+/** The same for what a source knows of a customer; null takes a field back. */
+export function sourceFields(reading: Reading, known: KnownFields): Record<string, Scalar | null> {
+  const limit = { count: limits.SOURCE_FIELDS_MAX, bytes: limits.SOURCE_FIELDS_BYTES_MAX, null: true };
+  return collect<Scalar | null>(reading, known, 'fields', limit) ?? {};
+}
+
+/** Metrics of a reading: name to number or boolean. */
+export const metrics: FieldReader<Record<string, MetricValue>> = (reading, field, value) => {
+  if (!isObject(value)) {
+    const message = `must be an object such as {"temperature": 21.5}, not ${typeName(value)}`;
+    return refuse(reading, field, 'wrong-type', message);
+  }
+  const result: Record<string, MetricValue> = {};
+  const names = Object.keys(value);
+  if (names.length === 0 || names.length > limits.METRICS_MAX) {
+    const message = `must have 1 to ${limits.METRICS_MAX} metrics, not ${names.length}; split the reading`;
+    return refuse(reading, field, names.length === 0 ? 'out-of-range' : 'too-many', message);
+  }
+  for (const name of names) {
+    const metric = value[name];
+    const path = `${field}.${shownName(name)}`;
+    if (!metricName.test(name)) refuseName(reading, path, name, 'A-Z a-z 0-9 . _ : / -');
+    else if (typeof metric === 'boolean' || (typeof metric === 'number' && Number.isFinite(metric)))
+      result[name] = metric;
+    else refuse(reading, path, 'wrong-type', `must be a number or true or false; got ${shown(metric)}`);
+  }
+  return result;
+};
+
+interface MapLimit {
+  readonly count: number;
+  readonly bytes: number;
+  readonly null: boolean;
+}
+
+function collect<V extends Scalar | null>(
+  reading: Reading,
+  known: KnownFields,
+  into: string,
+  limit: MapLimit,
+): Record<string, V> | undefined {
+  const { input } = reading;
+  let result: Record<string, V> | undefined;
+  let count = 0;
+  const add = (name: string, path: string, value: unknown) => {
+    count += 1;
+    if (count > limit.count || !isNameFree(reading, known, into, name, path, result)) return;
+    const accepted = name === 'card_id' ? cardId(reading, path, value) : scalar(reading, path, value, limit.null);
+    if (accepted === undefined) return;
+    result ??= {};
+    result[name] = accepted as V;
+  };
+
+  for (const name of Object.keys(input)) if (!known.names.has(name)) add(name, shownName(name), input[name]);
+  const explicit = input[into];
+  if (isObject(explicit)) {
+    for (const name of Object.keys(explicit)) add(name, `${into}.${shownName(name)}`, explicit[name]);
+  } else if (explicit !== undefined) {
+    refuse(reading, into, 'wrong-type', `must be an object of names and values, not ${typeName(explicit)}`);
+  }
+
+  if (count > limit.count) {
+    const message = `has ${count} names with all unknown fields, at most ${limit.count} are kept; leave some out`;
+    refuse(reading, into, 'too-many', message);
+  } else if (result !== undefined) {
+    const bytes = utf8Bytes(JSON.stringify(result));
+    const message = `takes ${bytes} bytes as JSON, at most ${limit.bytes} are kept; leave some out`;
+    if (bytes > limit.bytes) refuse(reading, into, 'too-many', message);
+  }
+  return result;
+}
+
+function isNameFree(
+  reading: Reading,
+  known: KnownFields,
+  into: string,
+  name: string,
+  path: string,
+  result: Record<string, unknown> | undefined,
+): boolean {
+  const wireName =
+    known.internal !== undefined && Object.hasOwn(known.internal, name) ? known.internal[name] : undefined;
+  if (!attributeName.test(name)) refuseName(reading, path, name, 'characters without control characters');
+  else if (wireName !== undefined)
+    refuse(reading, path, 'conflict', `is a name of the internal form; send ${wireName}`);
+  else if (known.names.has(name)) {
+    refuse(reading, path, 'conflict', `is a field of the ${reading.event} itself; move it out of ${into}`);
+  } else if (result !== undefined && Object.hasOwn(result, name)) {
+    refuse(reading, path, 'conflict', `is given twice, as a field and in ${into}; send it once`);
+  } else return true;
+  return false;
+}
+
+/** A value to keep; undefined when it was refused. */
+function scalar(reading: Reading, path: string, value: unknown, nullAllowed: boolean): Scalar | null | undefined {
+  if (typeof value === 'string')
+    return value.isWellFormed() ? value : refuse(reading, path, 'malformed', NOT_WELL_FORMED);
+  if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) return value;
+  if (value === null && nullAllowed) return null;
+  const message = `is not a field of a ${reading.event}, and can only be kept as a text, a number, true or false`;
+  return refuse(reading, path, 'wrong-type', `${message}; it is ${typeName(value)}`);
+}
+
+function refuseName(reading: Reading, path: string, name: string, alphabet: string): void {
+  if (RESERVED_NAMES.includes(name)) refuse(reading, path, 'forbidden-name', 'is a reserved name; rename the field');
+  else refuse(reading, path, 'forbidden-name', `a name must be 1 to ${limits.NAME_LENGTH_MAX} ${alphabet}; rename it`);
+}
+
+/** Bytes of a well-formed text in UTF-8, without writing them. */
+function utf8Bytes(text: string): number {
+  let bytes = text.length;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    // A surrogate pair is two code units and four bytes, so each half counts one more; a unit above U+07FF two more.
+    if (code > 0x7f) bytes += code > 0x7ff && (code < 0xd800 || code > 0xdfff) ? 2 : 1;
+  }
+  return bytes;
+}
