@@ -10,4 +10,5 @@ export {
 export { WarehouseError, type WarehouseErrorCode } from './errors.ts';
 export type { AppliedMigration } from './migrations.ts';
 export { highestOffsets, type OffsetRange, storedOffsets } from './offsets.ts';
+export * from './reads/index.ts';
 export { type RecordTableName, TABLES, type TableName } from './tables.ts';
