@@ -7,6 +7,8 @@ import type { KafkaLogger, OutRecord, Producer, TopicBatch } from './types.ts';
 /** acks=-1: all in-sync replicas have it. */
 export const ACKS_ALL = -1;
 const SEND_TIMEOUT_MS = 30_000;
+const TOPIC_BYTES_PER_REQUEST_MAX = 900 * 1024;
+const RECORD_OVERHEAD_BYTES = 24;
 const CLOSE_WAIT_MS_MAX = 3_000;
 /**
  * An idempotent producer must not give up on a batch whose fate it does not know: the next one would take its sequence
@@ -31,7 +33,9 @@ export async function createProducer(client: KafkaJs, logger: KafkaLogger): Prom
 
   const sendNow = async (batches: readonly TopicBatch[]): Promise<void> => {
     try {
-      await producer.sendBatch({ acks: ACKS_ALL, timeout: SEND_TIMEOUT_MS, topicMessages: toTopicMessages(batches) });
+      for (const topicMessages of splitIntoRequests(batches)) {
+        await producer.sendBatch({ acks: ACKS_ALL, timeout: SEND_TIMEOUT_MS, topicMessages });
+      }
     } catch (error) {
       const failure = toKafkaError(error, 'produce');
       logger.warn({ err: failure }, 'a batch could not be produced; the producer starts anew with a fresh producer id');
@@ -72,7 +76,42 @@ async function connect(client: KafkaJs): Promise<KafkaJsProducer> {
   return producer;
 }
 
-export function toTopicMessages(batches: readonly TopicBatch[]): { topic: string; messages: Message[] }[] {
+/**
+ * Splits what is to be written into requests. A request carries one record batch per partition, and the broker's limit
+ * (`message.max.bytes`, 1 MiB by default) is on the batch. Order within a topic stays.
+ */
+export function splitIntoRequests(batches: readonly TopicBatch[]): { topic: string; messages: Message[] }[][] {
+  const requests: { topic: string; records: OutRecord[] }[][] = [];
+  for (const { topic, records } of batches) {
+    let request = 0;
+    let bytes = 0;
+    for (const record of records) {
+      const size = sizeOf(record);
+      if (bytes > 0 && bytes + size > TOPIC_BYTES_PER_REQUEST_MAX) {
+        request += 1;
+        bytes = 0;
+      }
+      bytes += size;
+      requests[request] ??= [];
+      const last = requests[request]?.at(-1);
+      if (last?.topic === topic) last.records.push(record);
+      else requests[request]?.push({ topic, records: [record] });
+    }
+  }
+  return requests.map(toTopicMessages);
+}
+
+/** Upper bound of what a record takes in a batch. UTF-8 of a string has at most three bytes per UTF-16 unit; ids and JSON are nearly all ASCII. */
+function sizeOf({ key, value, headers }: OutRecord): number {
+  let bytes =
+    RECORD_OVERHEAD_BYTES +
+    (key?.length ?? 0) +
+    (typeof value === 'string' ? Buffer.byteLength(value) : (value?.length ?? 0));
+  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0) + 4;
+  return bytes;
+}
+
+function toTopicMessages(batches: readonly TopicBatch[]): { topic: string; messages: Message[] }[] {
   return batches
     .filter(({ records }) => records.length > 0)
     .map(({ topic, records }) => ({ topic, messages: records.map(toMessage) }));

@@ -42,22 +42,36 @@ export async function createReader(cluster: Cluster, isolation: Isolation): Prom
     }
   };
 
+  let metadataStale = false;
+
   const poll = async (maxWaitMs: number): Promise<ReadBatch[]> => {
     const active = [...positions.values()].filter(({ paused }) => !paused);
     if (active.length === 0) return [];
     await cluster.addMultipleTargetTopics([...new Set(active.map(({ topic }) => topic))]);
-    await cluster.refreshMetadataIfNecessary();
+    await (metadataStale ? cluster.refreshMetadata() : cluster.refreshMetadataIfNecessary());
+    metadataStale = false;
     await lookUpNamedOffsets(cluster, isolation, active);
     const byLeader = Map.groupBy(active, ({ topic, partition }) => leaderOf(cluster, topic, partition));
     const answers = await Promise.all(
       [...byLeader].map(([nodeId, parts]) => fetchFrom(cluster, isolation, nodeId, parts, maxWaitMs)),
     );
-    return answers.flat().flatMap(({ requested, answer }) => {
+    // From here on nothing may throw once a position has moved: its records would be lost to the owner. A partition
+    // that failed keeps its position, and its error is thrown only when no other has anything to give.
+    const batches: ReadBatch[] = [];
+    let failure: unknown;
+    for (const { requested, answer } of answers.flat()) {
       // Assigned anew, or moved, while the fetch was under way: its answer is about something else.
       if (positions.get(keyOf(requested)) !== requested.position || requested.position.offset !== requested.offset)
-        return [];
-      return [advance(requested.position, requested.offset, answer, isolation)];
-    });
+        continue;
+      try {
+        batches.push(advance(requested.position, requested.offset, answer, isolation));
+      } catch (error) {
+        metadataStale = true;
+        failure = error;
+      }
+    }
+    if (failure !== undefined && batches.every(({ records }) => records.length === 0)) throw failure;
+    return batches;
   };
 
   return {
@@ -150,7 +164,12 @@ async function sendFetch(
 
 /** Takes an answer into the position, and returns what its owner gets to see. */
 function advance(position: Position, offset: number, answer: FetchedPartition, isolation: Isolation): ReadBatch {
-  if (answer.errorCode !== 0) throw createProtocolError(answer.errorCode);
+  if (answer.errorCode !== 0) {
+    throw toKafkaError(
+      createProtocolError(answer.errorCode),
+      `fetch ${position.topic}-${position.partition} from ${offset}`,
+    );
+  }
   const { records, nextOffset } = decodeRecordSet(
     answer.recordSet,
     position,

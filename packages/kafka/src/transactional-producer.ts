@@ -1,6 +1,6 @@
 import type { Kafka as KafkaJs, Transaction } from 'kafkajs';
 import { toKafkaError } from './errors.ts';
-import { ACKS_ALL, createPartitioner, toTopicMessages } from './producer.ts';
+import { ACKS_ALL, createPartitioner, splitIntoRequests } from './producer.ts';
 import type { TransactionalProducer } from './types.ts';
 
 const SEND_TIMEOUT_MS = 30_000;
@@ -50,10 +50,10 @@ export async function createTransactionalProducer(
     commitTransaction: ({ batches, groupId, offsets }) =>
       attempt('commit a transaction', async () => {
         if (!transaction.isActive()) transaction = await producer.transaction();
-        const topicMessages = toTopicMessages(batches);
         // 1. The records: outputs, changelog, dead letters.
-        if (topicMessages.length > 0)
+        for (const topicMessages of splitIntoRequests(batches)) {
           await transaction.sendBatch({ acks: ACKS_ALL, timeout: SEND_TIMEOUT_MS, topicMessages });
+        }
         // 2. The offsets of the input that they were made from.
         await transaction.sendOffsets({ consumerGroupId: groupId, topics: groupByTopic(offsets) });
         // 3. Both become visible together.

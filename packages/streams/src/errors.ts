@@ -1,0 +1,20 @@
+export type StreamsErrorCode =
+  | 'invalid-topology' // the programmer's: mend the topology
+  | 'co-partitioning' // inputs of one processor differ in their number of partitions
+  | 'store-full' // a store has reached its named limit
+  | 'record-too-large' // a record is over the size limit of its topic
+  | 'changelog-corrupt' // a store cannot be rebuilt from its changelog
+  | 'processor-failed' // a processor with `onError: 'stop'` threw
+  | 'closed';
+
+/** The one error of this package; code switches on `code`. */
+export class StreamsError extends Error {
+  readonly code: StreamsErrorCode;
+  readonly retriable = false;
+
+  constructor(code: StreamsErrorCode, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = 'StreamsError';
+    this.code = code;
+  }
+}

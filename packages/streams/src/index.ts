@@ -1,0 +1,19 @@
+export { StreamsError, type StreamsErrorCode } from './errors.ts';
+export { type Streams, type StreamsOptions, startStreams } from './runtime/streams.ts';
+export { KeyValueStore, keyValueStore } from './stores/key-value-store.ts';
+export { SlidingWindowStore, slidingWindowStore } from './stores/sliding-window-store.ts';
+export type { Change, StateStore } from './stores/store.ts';
+export { hash, WindowView } from './stores/window-view.ts';
+export { createTestDriver, type TestDriver } from './test-driver.ts';
+export {
+  type Context,
+  defineProcessor,
+  defineTopology,
+  describe,
+  type GlobalTable,
+  type Processor,
+  type RecordMetadata,
+  type StoreDefinition,
+  type Topic,
+  type Topology,
+} from './topology.ts';

@@ -1,0 +1,276 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Assignment,
+  type AssignmentUnit,
+  type Kafka,
+  type KafkaAdmin,
+  KafkaError,
+  type PartitionReader,
+} from '@millrace/kafka';
+import type { Logger, Metrics } from '@millrace/observability';
+import type { DeadLetterValue } from '../dead-letter.ts';
+import { StreamsError } from '../errors.ts';
+import { type AnyProcessor, changelogTopic, describe, type Topic, type Topics, type Topology } from '../topology.ts';
+import { startGlobalTables } from './global-tables.ts';
+import { createStreamsMetrics } from './metrics.ts';
+import { createRestorer } from './restorer.ts';
+import { TaskRunner } from './task-runner.ts';
+
+const COMMIT_INTERVAL_MS_DEFAULT = 100;
+const TRANSACTION_TIMEOUT_MS = 60_000;
+/** How long a fetch waits for the first byte; a partition that starts or goes on meanwhile waits for it as well. */
+const POLL_WAIT_MS = 100;
+const RETRY_WAIT_MS = 300;
+const NOTHING_TO_FETCH_WAIT_MS = 5;
+/** Records fetched ahead per input partition: over it its fetching pauses. */
+const QUEUED_RECORDS_MAX = 5_000;
+/**
+ * Small segments, since the newest one is never compacted and a restore reads all of it; cleaned as soon as a third is
+ * out of date. Deleted keys stay as tombstones for an hour: longer than any restore takes.
+ */
+const CHANGELOG_CONFIG = {
+  'cleanup.policy': 'compact',
+  'segment.bytes': String(32 * 1024 * 1024),
+  'min.cleanable.dirty.ratio': '0.3',
+  'delete.retention.ms': String(3_600_000),
+};
+
+export interface StreamsOptions {
+  readonly topology: Topology;
+  readonly kafka: Kafka;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly deadLetters: Topic<DeadLetterValue>;
+  /** At most this long after a record its effects are committed; at once after a quiet time. */
+  readonly commitIntervalMs?: number;
+  /** Wall clock, epoch milliseconds. */
+  readonly now?: () => number;
+  /** Called once for an error that no retry mends; the process is expected to end. */
+  onFatal(error: Error): void;
+}
+
+export interface Streams {
+  /** All assigned tasks are restored and process. */
+  isReady(): boolean;
+  /** Commits what has been processed and leaves the group. */
+  close(): Promise<void>;
+}
+
+/**
+ * Runs a topology in this process, as one instance of its application: the group shares the tasks out among all
+ * instances. Changelog topics are created; input, output and dead-letter topics must exist.
+ */
+export async function startStreams(options: StreamsOptions): Promise<Streams> {
+  const { topology, kafka, logger } = options;
+  const metrics = createStreamsMetrics(options.metrics);
+  let closed = false;
+  const onFatal = (error: Error) => {
+    if (closed) return;
+    logger.fatal({ err: error }, 'the stream application cannot go on');
+    options.onFatal(error);
+  };
+  logger.info({ topology: describe(topology) }, 'starting');
+
+  // 1. Topics: co-partitioned inputs, and a changelog partition for every task.
+  const admin = await kafka.admin();
+  const partitionsOf = new Map(
+    await Promise.all(
+      topology.processors.map(async (processor) => [processor.name, await coPartitions(admin, processor)] as const),
+    ),
+  );
+  await admin.createTopics(
+    topology.processors.flatMap((processor) =>
+      Object.keys(processor.stores ?? {}).map((store) => ({
+        name: changelogTopic(topology.applicationId, processor.name, store),
+        partitions: partitionsOf.get(processor.name) ?? 0,
+        config: CHANGELOG_CONFIG,
+      })),
+    ),
+  );
+
+  // 2. What all tasks share.
+  const globals = await startGlobalTables(kafka, admin, globalTopics(topology), logger, onFatal);
+  const restorer = await createRestorer(kafka);
+  const reader = await kafka.reader({ isolation: 'read_committed' });
+  await globals.ready;
+
+  // 3. Membership decides which tasks run here.
+  const tasks = new Map<string, TaskRunner>();
+  const leaving = new Map<string, Promise<void>>();
+  let assigned: Assignment | undefined;
+  const processors = new Map(topology.processors.map((processor) => [processor.name, processor]));
+
+  const createRunner = (unit: AssignmentUnit): TaskRunner => {
+    const { processor: name, partition } = parseTaskId(unit.id);
+    const processor = processors.get(name);
+    if (processor === undefined)
+      throw new StreamsError(
+        'invalid-topology',
+        `task ${unit.id} is of no processor here: do all instances run the same version?`,
+      );
+    return new TaskRunner({
+      applicationId: topology.applicationId,
+      unit,
+      processor,
+      partition,
+      commitIntervalMs: options.commitIntervalMs ?? COMMIT_INTERVAL_MS_DEFAULT,
+      taskOptions: {
+        processor,
+        partition,
+        globals: Object.fromEntries(
+          Object.entries((processor.globals ?? {}) as Topics).flatMap(([key, topic]) => {
+            const table = globals.tables.get(topic.name);
+            return table === undefined ? [] : [[key, table]];
+          }),
+        ),
+        now: options.now ?? Date.now,
+        deadLetters: options.deadLetters,
+        observe: {
+          processed: (input) => metrics.records.inc({ processor: name, input }),
+          late: (input) => metrics.late.inc({ processor: name, input }),
+          deadLetter: (reason) => metrics.deadLetters.inc({ processor: name, reason }),
+        },
+      },
+      admin,
+      reader,
+      restorer,
+      metrics,
+      logger,
+      createProducer: () =>
+        kafka.transactionalProducer({
+          transactionalId: `${topology.applicationId}-${unit.id}`,
+          transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+        }),
+      onFatal,
+    });
+  };
+  const takeOver = (assignment: Assignment): void => {
+    assigned = assignment;
+    metrics.assigned.set(assignment.units.length);
+    const wanted = new Map(assignment.units.map((unit) => [unit.id, unit]));
+    for (const [id, runner] of tasks) {
+      if (wanted.has(id)) continue;
+      tasks.delete(id);
+      leaving.set(
+        id,
+        runner.close().finally(() => leaving.delete(id)),
+      );
+    }
+    for (const [id, unit] of wanted) {
+      if (tasks.has(id)) continue;
+      // Given away and back again: the old runner finishes first, or the two would fence each other.
+      const before = leaving.get(id);
+      if (before === undefined) tasks.set(id, createRunner(unit));
+      else
+        void before.then(() =>
+          assigned?.units.some((now) => now.id === id) && !tasks.has(id) && !closed
+            ? tasks.set(id, createRunner(unit))
+            : undefined,
+        );
+    }
+  };
+
+  const fetching = fetchLoop(reader, tasks, () => closed, onFatal);
+  const group = await kafka.group({
+    groupId: topology.applicationId,
+    topics: topology.processors.flatMap(({ inputs }) => topicNames(inputs)),
+    unitsOf: (partitionCount) =>
+      topology.processors.flatMap(({ name, inputs }) => {
+        const topics = topicNames(inputs);
+        const count = Math.max(...topics.map(partitionCount));
+        return Array.from({ length: count }, (_, partition) => ({
+          id: taskId(name, partition),
+          partitions: topics.map((topic) => ({ topic, partition })),
+        }));
+      }),
+    onAssigned: takeOver,
+    onFatal,
+  });
+
+  return {
+    isReady: () => {
+      const running = [...tasks.values()].filter((task) => task.running).length;
+      metrics.running.set(running);
+      return assigned !== undefined && running === assigned.units.length;
+    },
+    close: async () => {
+      closed = true;
+      // Commit first, leave then: who takes over finds everything committed and does nothing twice in vain.
+      await Promise.all([...[...tasks.values()].map((task) => task.close()), ...leaving.values()]);
+      await Promise.all([fetching, group.close(), globals.close(), restorer.close()]);
+      await Promise.all([reader.close(), admin.close()]);
+    },
+  };
+}
+
+/** Brings records to the tasks; pauses what a task has enough of. */
+async function fetchLoop(
+  reader: PartitionReader,
+  tasks: ReadonlyMap<string, TaskRunner>,
+  isClosed: () => boolean,
+  onFatal: (error: Error) => void,
+): Promise<void> {
+  const paused = new Map<string, { topic: string; partition: number; task: TaskRunner }>();
+  while (!isClosed()) {
+    for (const [key, entry] of paused) {
+      if (entry.task.queuedOf(entry.topic) > QUEUED_RECORDS_MAX / 2) continue;
+      paused.delete(key);
+      reader.resume([entry]);
+    }
+    try {
+      const batches = await reader.poll({ maxWaitMs: POLL_WAIT_MS });
+      if (batches.length === 0) await sleep(NOTHING_TO_FETCH_WAIT_MS);
+      for (const batch of batches) {
+        const { topic, partition } = batch;
+        const task = [...tasks.values()].find((candidate) => candidate.reads(topic, partition));
+        if (task === undefined) continue;
+        task.deliver(batch);
+        if (task.queuedOf(topic) <= QUEUED_RECORDS_MAX) continue;
+        reader.pause([batch]);
+        paused.set(`${topic}/${partition}`, { topic, partition, task });
+      }
+    } catch (error) {
+      if (isClosed()) return;
+      if (!(error instanceof KafkaError) || !error.retriable)
+        return onFatal(error instanceof Error ? error : new Error(String(error)));
+      await sleep(RETRY_WAIT_MS);
+    }
+  }
+}
+
+/** The number of partitions that all inputs of a processor have. */
+async function coPartitions(admin: KafkaAdmin, processor: AnyProcessor): Promise<number> {
+  const counts = await Promise.all(
+    topicNames(processor.inputs).map(async (topic) => [topic, await admin.partitions(topic)] as const),
+  );
+  const missing = counts.find(([, count]) => count === undefined);
+  if (missing !== undefined)
+    throw new KafkaError(
+      'unknown-topic',
+      `topic ${missing[0]}, an input of ${processor.name}, does not exist: create the topics first`,
+    );
+  if (new Set(counts.map(([, count]) => count)).size > 1) {
+    const found = counts.map(([topic, count]) => `${topic} ${count}`).join(', ');
+    throw new StreamsError(
+      'co-partitioning',
+      `inputs of ${processor.name} must have the same number of partitions; found ${found}. Create them alike, or repartition one.`,
+    );
+  }
+  return counts[0]?.[1] ?? 0;
+}
+
+const globalTopics = (topology: Topology): Topic<unknown>[] => [
+  ...new Map(
+    topology.processors.flatMap(({ globals }) =>
+      Object.values((globals ?? {}) as Record<string, Topic<unknown>>).map((topic) => [topic.name, topic] as const),
+    ),
+  ).values(),
+];
+
+const topicNames = (topics: Topics): string[] => Object.values(topics).map(({ name }) => name);
+
+const taskId = (processor: string, partition: number): string => `${processor}-${partition}`;
+function parseTaskId(id: string): { processor: string; partition: number } {
+  const at = id.lastIndexOf('-');
+  return { processor: id.slice(0, at), partition: Number(id.slice(at + 1)) };
+}

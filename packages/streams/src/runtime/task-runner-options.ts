@@ -1,0 +1,24 @@
+import type { AssignmentUnit, KafkaAdmin, PartitionReader, TransactionalProducer } from '@millrace/kafka';
+import type { Logger } from '@millrace/observability';
+import type { TaskOptions } from '../task.ts';
+import type { AnyProcessor } from '../topology.ts';
+import type { StreamsMetrics } from './metrics.ts';
+import type { Restorer } from './restorer.ts';
+
+/** What a task needs of the instance it runs in. */
+export interface TaskRunnerOptions {
+  readonly applicationId: string;
+  readonly unit: AssignmentUnit;
+  readonly processor: AnyProcessor;
+  readonly partition: number;
+  readonly commitIntervalMs: number;
+  readonly taskOptions: TaskOptions;
+  readonly admin: KafkaAdmin;
+  readonly reader: PartitionReader;
+  readonly restorer: Restorer;
+  readonly metrics: StreamsMetrics;
+  readonly logger: Logger;
+  /** A producer with this task's transactional id; creating it fences the previous owner. */
+  createProducer(): Promise<TransactionalProducer>;
+  onFatal(error: Error): void;
+}

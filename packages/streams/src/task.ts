@@ -1,0 +1,304 @@
+import type { InRecord, OutRecord } from '@millrace/kafka';
+import type { DeadLetterValue } from './dead-letter.ts';
+import { deadLetterOf } from './dead-letter.ts';
+import { StreamsError } from './errors.ts';
+import type { Change, StateStore } from './stores/store.ts';
+import type {
+  AnyProcessor,
+  Context,
+  GlobalTable,
+  RecordMetadata,
+  StoreDefinitions,
+  Topic,
+  Topics,
+} from './topology.ts';
+
+/** Key and value of an output together; below the broker's default `message.max.bytes` with room for headers. */
+export const RECORD_BYTES_MAX = 900 * 1024;
+
+/** What a stretch of processing has produced, to be committed as one. */
+export interface Produced {
+  /** By topic, in the order in which they were emitted. */
+  readonly records: Map<string, OutRecord[]>;
+  /** Changes by store name. */
+  readonly changes: Map<string, Change[]>;
+}
+
+export interface TaskOptions {
+  readonly processor: AnyProcessor;
+  readonly partition: number;
+  readonly globals: Readonly<Record<string, GlobalTable<unknown>>>;
+  /** Wall clock, epoch milliseconds. */
+  readonly now: () => number;
+  readonly deadLetters: Topic<DeadLetterValue> | undefined;
+  readonly observe: TaskObserver;
+}
+
+/** What the runtime counts. */
+export interface TaskObserver {
+  processed(input: string): void;
+  late(input: string): void;
+  deadLetter(reason: string): void;
+}
+
+/**
+ * A processor threw after it had changed a store: the state is half a record ahead. Who owns the task rebuilds it from
+ * the last commit and passes the record by (`skip`).
+ */
+export class PoisonedTask extends Error {
+  readonly record: InRecord;
+  constructor(record: InRecord, cause: unknown) {
+    super(`record ${record.topic}-${record.partition}@${record.offset} failed after it had changed a store`, { cause });
+    this.name = 'PoisonedTask';
+    this.record = record;
+  }
+}
+
+interface Input {
+  readonly name: string;
+  readonly topic: Topic<unknown>;
+}
+
+/**
+ * One partition of one processor: the records of its inputs go in one by one, what is to be written comes out of
+ * `drain`. No I/O here: the runtime and the test driver run the same task.
+ */
+export class Task {
+  readonly #options: TaskOptions;
+  readonly #inputs: ReadonlyMap<string, Input>;
+  readonly #stores: Readonly<Record<string, StateStore>>;
+  readonly #context: Context<Topics, StoreDefinitions, Topics>;
+  readonly #skipped = new Map<string, unknown>();
+  #records = new Map<string, OutRecord[]>();
+  #metadata: RecordMetadata | undefined;
+  #source: InRecord | undefined;
+  streamTimeMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: TaskOptions) {
+    this.#options = options;
+    const { processor } = options;
+    this.#inputs = new Map(
+      Object.entries(processor.inputs as Record<string, Topic<unknown>>).map(([name, topic]) => [
+        topic.name,
+        { name, topic },
+      ]),
+    );
+    const definitions = (processor.stores ?? {}) as StoreDefinitions;
+    this.#stores = Object.fromEntries(
+      Object.entries(definitions).map(([name, definition]) => [name, definition.create(`${processor.name}.${name}`)]),
+    );
+    this.#context = this.#createContext();
+  }
+
+  get stores(): Readonly<Record<string, StateStore>> {
+    return this.#stores;
+  }
+
+  /** After a restore: time goes on from where the last commit left it. */
+  resumeAt(streamTimeMs: number): void {
+    this.streamTimeMs = streamTimeMs;
+    for (const store of Object.values(this.#stores)) store.advance(streamTimeMs);
+  }
+
+  /** From now on this record becomes a dead letter without being processed. */
+  skip(record: InRecord, cause: unknown): void {
+    this.#skipped.set(positionOf(record), cause);
+  }
+
+  process(record: InRecord): void {
+    const input = this.#inputs.get(record.topic);
+    if (input === undefined)
+      throw new StreamsError('invalid-topology', `${this.#options.processor.name} does not read ${record.topic}`);
+    this.#source = record;
+    const skippedFor = this.#skipped.get(positionOf(record));
+    if (skippedFor !== undefined) {
+      this.#skipped.delete(positionOf(record));
+      this.#putAside(record, 'processor-error', messageOf(skippedFor));
+      return;
+    }
+    let value: unknown;
+    try {
+      value = record.value === null ? null : input.topic.decode(record.value);
+    } catch (error) {
+      this.#putAside(record, codeOf(error) ?? 'undecodable', messageOf(error));
+      return;
+    }
+    const mark = this.#mark();
+    try {
+      this.#run(record, input, value);
+      this.#options.observe.processed(input.name);
+    } catch (error) {
+      this.#handleFailure(record, error, mark);
+    }
+  }
+
+  /** Moves stream time without a record: a quiet partition closes its windows too. */
+  advanceTo(streamTimeMs: number): void {
+    if (streamTimeMs <= this.streamTimeMs) return;
+    this.resumeAt(streamTimeMs);
+    this.#options.processor.onStreamTime?.(streamTimeMs, this.#context);
+  }
+
+  /** Hands out what has been produced since the last call. */
+  drain(): Produced {
+    const records = this.#records;
+    this.#records = new Map();
+    const changes = new Map(Object.entries(this.#stores).map(([name, store]) => [name, store.drainChanges()]));
+    return { records, changes };
+  }
+
+  #run(record: InRecord, { name }: Input, value: unknown): void {
+    const { processor, observe } = this.#options;
+    const late = record.timestampMs < this.streamTimeMs - processor.graceMs;
+    if (late) observe.late(name);
+    this.#metadata = metadataOf(record, late);
+    this.advanceTo(record.timestampMs);
+    if (value === null) processor.onTombstone?.(name, this.#metadata.key, this.#context);
+    else processor.process[name]?.(value, this.#context);
+  }
+
+  #handleFailure(record: InRecord, error: unknown, mark: Mark): void {
+    const { processor } = this.#options;
+    // A store at its limit is not the record's fault: the next record would fail as well.
+    if (processor.onError === 'stop' || (error instanceof StreamsError && error.code !== 'record-too-large')) {
+      throw new StreamsError(
+        'processor-failed',
+        `processor ${processor.name} failed on ${positionOf(record)}: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+    if (this.#mutations() !== mark.mutations) throw new PoisonedTask(record, error);
+    for (const [topic, records] of this.#records) records.length = mark.lengths.get(topic) ?? 0;
+    this.#putAside(record, codeOf(error) ?? 'processor-error', messageOf(error));
+  }
+
+  #mark(): Mark {
+    return {
+      mutations: this.#mutations(),
+      lengths: new Map([...this.#records].map(([topic, records]) => [topic, records.length])),
+    };
+  }
+
+  #mutations(): number {
+    let sum = 0;
+    for (const name in this.#stores) sum += this.#stores[name]?.mutations ?? 0;
+    return sum;
+  }
+
+  #createContext(): Context<Topics, StoreDefinitions, Topics> {
+    const { processor, globals, now } = this.#options;
+    const outputs = processor.outputs as Record<string, Topic<unknown>>;
+    const current = (): RecordMetadata => {
+      if (this.#metadata === undefined)
+        throw new StreamsError('invalid-topology', `${processor.name}: no record has been processed yet`);
+      return this.#metadata;
+    };
+    const outputOf = (name: PropertyKey): Topic<unknown> => {
+      const topic = outputs[String(name)];
+      if (topic === undefined)
+        throw new StreamsError('invalid-topology', `${processor.name} has no output ${String(name)}`);
+      return topic;
+    };
+    const task = this;
+    return {
+      stores: this.#stores,
+      globals: globals as Context<Topics, StoreDefinitions, Topics>['globals'],
+      get record() {
+        return current();
+      },
+      get streamTimeMs() {
+        return task.streamTimeMs;
+      },
+      get nowMs() {
+        return now();
+      },
+      emit: (output, value, options) => {
+        const topic = outputOf(output);
+        this.#emit(
+          topic,
+          options?.key ?? topic.key(value),
+          topic.encode(value),
+          topic.eventId(value),
+          options?.timestampMs ?? topic.timestampMs(value),
+        );
+      },
+      emitTombstone: (output, key) => this.#emit(outputOf(output), key, null, key, current().timestampMs),
+      deadLetter: (reason, message) => {
+        if (this.#source !== undefined) this.#putAside(this.#source, reason, message);
+      },
+    };
+  }
+
+  #emit(topic: Topic<unknown>, key: string, value: string | null, eventId: string, timestampMs: number): void {
+    if (
+      value !== null &&
+      value.length > RECORD_BYTES_MAX / 3 &&
+      Buffer.byteLength(value) + key.length > RECORD_BYTES_MAX
+    ) {
+      throw new StreamsError(
+        'record-too-large',
+        `a record of ${Buffer.byteLength(value)} bytes for ${topic.name}; the limit is ${RECORD_BYTES_MAX}`,
+      );
+    }
+    const headers: Record<string, string> = { schema: topic.schema, event_id: eventId };
+    const source = this.#metadata;
+    if (source?.traceparent !== undefined) headers.traceparent = source.traceparent;
+    if (source !== undefined) headers.ingested_at = String(source.ingestedAtMs);
+    this.#append(topic.name, { key, value, headers, timestampMs });
+  }
+
+  #putAside(record: InRecord, reason: string, message: string): void {
+    const { processor, deadLetters, now, observe } = this.#options;
+    if (deadLetters === undefined) {
+      throw new StreamsError(
+        'processor-failed',
+        `no dead-letter topic for ${positionOf(record)}: ${reason}: ${message}`,
+      );
+    }
+    observe.deadLetter(reason);
+    const letter = deadLetterOf(record, processor.name, reason, message, now());
+    const headers = { schema: deadLetters.schema, event_id: deadLetters.eventId(letter) };
+    this.#append(deadLetters.name, {
+      key: deadLetters.key(letter),
+      value: deadLetters.encode(letter),
+      headers,
+      timestampMs: deadLetters.timestampMs(letter),
+    });
+  }
+
+  #append(topic: string, record: OutRecord): void {
+    const records = this.#records.get(topic);
+    if (records === undefined) this.#records.set(topic, [record]);
+    else records.push(record);
+  }
+}
+
+interface Mark {
+  readonly mutations: number;
+  readonly lengths: ReadonlyMap<string, number>;
+}
+
+function metadataOf({ topic, partition, offset, timestampMs, key, headers }: InRecord, late: boolean): RecordMetadata {
+  const ingestedAtMs = Number(headers.ingested_at?.toString('latin1'));
+  return {
+    topic,
+    partition,
+    offset,
+    timestampMs,
+    key: key?.toString('utf8') ?? '',
+    late,
+    traceparent: headers.traceparent?.toString('latin1'),
+    ingestedAtMs: Number.isSafeInteger(ingestedAtMs) && ingestedAtMs > 0 ? ingestedAtMs : timestampMs,
+  };
+}
+
+const positionOf = ({ topic, partition, offset }: { topic: string; partition: number; offset: number }): string =>
+  `${topic}-${partition}@${offset}`;
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The code of an error that has one: contract errors say what is wrong with a record. */
+function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
