@@ -77,13 +77,12 @@ function totalOf({ name, labels }: Sample): string | undefined {
   switch (name) {
     case 'millrace_ingest_events_accepted_total':
       return labels.kind === 'payment' ? 'payments' : labels.kind === 'telemetry' ? 'readings' : undefined;
-    case 'millrace_detector_decisions_total':
-      return 'decisions';
-    case 'millrace_detector_alerts_total':
-      return 'alerts';
-    case 'millrace_sink_rows_total':
+    case 'millrace_streams_outputs_total':
+      if (labels.topic?.endsWith('fraud.decisions')) return 'decisions';
+      return /(fraud|telemetry)\.alerts$/.test(labels.topic ?? '') ? 'alerts' : undefined;
+    case 'millrace_sink_rows_stored_total':
       return 'rows';
-    case 'millrace_decision_latency_seconds_bucket':
+    case 'millrace_end_to_end_seconds_bucket':
       return `${LATENCY}${labels.le}`;
     default:
       return undefined;
