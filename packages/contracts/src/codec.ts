@@ -1,5 +1,6 @@
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { type Check, compileCheck } from './compile.ts';
 import { ContractError } from './errors.ts';
 import { ECHO_LENGTH_MAX } from './limits.ts';
 
@@ -23,10 +24,10 @@ export interface Codec<T> {
  */
 export function createCodec<S extends TSchema>(schemaName: string, schema: S): Codec<Static<S>> {
   type T = Static<S>;
-  let compiled: { Check(value: unknown): boolean } | undefined;
+  let compiled: Check | undefined;
   const check = (value: unknown): value is T => {
-    compiled ??= Compile(schema) as { Check(value: unknown): boolean };
-    return compiled.Check(value);
+    compiled ??= compileCheck(schema);
+    return compiled(value);
   };
   return {
     check,

@@ -23,9 +23,6 @@ export interface AmountFault {
   readonly message: string;
 }
 
-/** A decimal as JSON writes one, without exponent: no sign but minus, no leading zero, digits around the point. */
-const DECIMAL = /^(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?$/;
-
 /**
  * The amount in minor units: an integer from 0 (an account check is a payment of nothing) up to `AMOUNT_MINOR_MAX`.
  *
@@ -37,26 +34,45 @@ export function parseAmountMinor(amount: unknown, exponent: number): number | Am
   if (typeof amount !== 'string' && typeof amount !== 'number') {
     return { code: 'wrong-type', message: 'must be a decimal string such as "12.50", or a number' };
   }
-  const match = DECIMAL.exec(String(amount));
-  if (match === null) {
-    const tooLarge = typeof amount === 'number' && Math.abs(amount) >= 1;
-    if (tooLarge) return TOO_LARGE;
-    if (typeof amount === 'number') return tooPrecise(exponent);
-    return {
-      code: 'malformed',
-      message: 'must be digits with at most one point, such as "12.50"; no sign, no grouping',
-    };
+  const text = String(amount);
+  const wholeLength = endOfDigits(text, 0);
+  const hasFraction = text[wholeLength] === '.';
+  const end = hasFraction ? endOfDigits(text, wholeLength + 1) : wholeLength;
+  const fractionLength = hasFraction ? end - wholeLength - 1 : 0;
+  const isDecimal = wholeLength > 0 && end === text.length && (!hasFraction || fractionLength > 0);
+  if (!isDecimal || (text[0] === '0' && wholeLength > 1)) return notDecimal(amount, exponent);
+  if (fractionLength > exponent) return tooPrecise(exponent);
+  if (typeof amount === 'number' && wholeLength + fractionLength > AMOUNT_NUMBER_DIGITS_MAX) return NUMBER_TOO_LONG;
+  if (wholeLength + exponent > AMOUNT_MINOR_DIGITS_MAX) return TOO_LARGE;
+  const minor = toInteger(text, wholeLength, exponent);
+  return minor > AMOUNT_MINOR_MAX ? TOO_LARGE : minor;
+}
+/** Digits of AMOUNT_MINOR_MAX. */
+const AMOUNT_MINOR_DIGITS_MAX = 16;
+
+/**
+ * The digits of a decimal with the point moved right by `exponent`. Up to 16 digits: a larger sum than 2^53 may be
+ * rounded, but then to another that is larger than `AMOUNT_MINOR_MAX`.
+ */
+function toInteger(text: string, wholeLength: number, exponent: number): number {
+  let value = 0;
+  for (let index = 0; index < wholeLength; index += 1) value = value * 10 + text.charCodeAt(index) - 48;
+  for (let index = wholeLength + 1; index <= wholeLength + exponent; index += 1) {
+    value = value * 10 + (index < text.length ? text.charCodeAt(index) - 48 : 0);
   }
-  const [, sign = '', whole = '', fraction = ''] = match;
-  if (sign === '-') return NEGATIVE;
-  if (fraction.length > exponent) return tooPrecise(exponent);
-  const digits = whole.length + fraction.length;
-  if (typeof amount === 'number' && digits > AMOUNT_NUMBER_DIGITS_MAX) return NUMBER_TOO_LONG;
-  // Number() of an integer with 16 digits may round, but from above AMOUNT_MINOR_MAX never to below it.
-  if (whole.length + exponent > 16) return TOO_LARGE;
-  const minor = Number(whole + fraction.padEnd(exponent, '0'));
-  if (minor > AMOUNT_MINOR_MAX) return TOO_LARGE;
-  return minor;
+  return value;
+}
+
+function endOfDigits(text: string, start: number): number {
+  let end = start;
+  while (end < text.length && text.charCodeAt(end) >= 48 && text.charCodeAt(end) <= 57) end += 1;
+  return end;
+}
+
+/** Why a text is no decimal without sign. A number is none when it is negative, or so far from 1 that it has an "e". */
+function notDecimal(amount: string | number, exponent: number): AmountFault {
+  if (typeof amount === 'number') return amount < 0 ? NEGATIVE : amount < 1 ? tooPrecise(exponent) : TOO_LARGE;
+  return /^-[0-9.]+$/.test(amount) ? NEGATIVE : MALFORMED;
 }
 
 /** The decimal text of an amount in minor units: `formatAmount(1250, 2)` is `12.50`. */
@@ -68,6 +84,10 @@ export function formatAmount(amountMinor: number, exponent: number): string {
 const NEGATIVE: AmountFault = {
   code: 'out-of-range',
   message: 'must not be negative; a refund is a payment with status "reversed"',
+};
+const MALFORMED: AmountFault = {
+  code: 'malformed',
+  message: 'must be digits with at most one point, such as "12.50"; no sign, no grouping',
 };
 const TOO_LARGE: AmountFault = {
   code: 'out-of-range',

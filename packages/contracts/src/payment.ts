@@ -43,11 +43,10 @@ const paymentFields = {
  */
 export const paymentRules = {
   ...field.bothCoordinates,
-  oneOf: [{ required: ['merchant_id'] }, { required: ['payee_id'] }],
   if: { properties: { channel: { const: 'transfer' } }, required: ['channel'] },
   // biome-ignore lint/suspicious/noThenProperty: `then` is a keyword of JSON Schema.
-  then: { required: ['payee_id'] },
-  else: { required: ['merchant_id'] },
+  then: { required: ['payee_id'], not: { required: ['merchant_id'] } },
+  else: { required: ['merchant_id'], not: { required: ['payee_id'] } },
 };
 
 /** `payment.v1` as it is in Kafka. */

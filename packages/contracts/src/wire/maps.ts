@@ -15,16 +15,36 @@ const attributeName = new RegExp(ATTRIBUTE_NAME_PATTERN, 'u');
 const metricName = new RegExp(NAME_PATTERN, 'u');
 const RESERVED_NAMES: readonly string[] = ['__proto__', 'constructor', 'prototype'];
 
-/** The object of that name, and all fields that the schema does not know: undefined when there are none. */
-export function attributes(reading: Reading, known: KnownFields): Record<string, Scalar> | undefined {
-  const limit = { count: limits.ATTRIBUTES_MAX, bytes: limits.ATTRIBUTES_BYTES_MAX, null: false };
-  return collect<Scalar>(reading, known, 'attributes', limit);
+/** What one kind of map may hold. `into` is its name in the event. */
+interface MapRule {
+  readonly into: 'attributes' | 'fields';
+  readonly countMax: number;
+  readonly bytesMax: number;
+  readonly nullAllowed: boolean;
 }
 
-/** The same for what a source knows of a customer; null takes a field back. */
+const ATTRIBUTES: MapRule = {
+  into: 'attributes',
+  countMax: limits.ATTRIBUTES_MAX,
+  bytesMax: limits.ATTRIBUTES_BYTES_MAX,
+  nullAllowed: false,
+};
+/** What a source knows of a customer; null takes a field back. */
+const SOURCE_FIELDS: MapRule = {
+  into: 'fields',
+  countMax: limits.SOURCE_FIELDS_MAX,
+  bytesMax: limits.SOURCE_FIELDS_BYTES_MAX,
+  nullAllowed: true,
+};
+
+/** The object `attributes`, and all fields that the schema does not know: undefined when there are none. */
+export function attributes(reading: Reading, known: KnownFields): Record<string, Scalar> | undefined {
+  return collect(reading, known, ATTRIBUTES) as Record<string, Scalar> | undefined;
+}
+
+/** The same for the object `fields` of a customer source. */
 export function sourceFields(reading: Reading, known: KnownFields): Record<string, Scalar | null> {
-  const limit = { count: limits.SOURCE_FIELDS_MAX, bytes: limits.SOURCE_FIELDS_BYTES_MAX, null: true };
-  return collect<Scalar | null>(reading, known, 'fields', limit) ?? {};
+  return collect(reading, known, SOURCE_FIELDS) ?? {};
 }
 
 /** Metrics of a reading: name to number or boolean. */
@@ -50,47 +70,64 @@ export const metrics: FieldReader<Record<string, MetricValue>> = (reading, field
   return result;
 };
 
-interface MapLimit {
-  readonly count: number;
-  readonly bytes: number;
-  readonly null: boolean;
+type Kept = Record<string, Scalar | null>;
+
+function collect(reading: Reading, known: KnownFields, rule: MapRule): Kept | undefined {
+  const { input } = reading;
+  let unknownNames: string[] | undefined;
+  for (const name of Object.keys(input)) {
+    if (known.names.has(name)) continue;
+    unknownNames ??= [];
+    unknownNames.push(name);
+  }
+  const explicit = input[rule.into];
+  if (unknownNames === undefined && explicit === undefined) return undefined;
+
+  const kept: Kept = {};
+  const explicitNames = isObject(explicit) ? Object.keys(explicit) : [];
+  const count = explicitNames.length + (unknownNames?.length ?? 0);
+  if (count > rule.countMax) {
+    const message = `has ${count} names with all unknown fields, at most ${rule.countMax} are kept; leave some out`;
+    return refuse(reading, rule.into, 'too-many', message);
+  }
+  for (const name of unknownNames ?? []) keep(reading, known, rule, kept, name, shownName(name), input[name]);
+  if (isObject(explicit)) {
+    for (const name of explicitNames) {
+      keep(reading, known, rule, kept, name, `${rule.into}.${shownName(name)}`, explicit[name]);
+    }
+  } else if (explicit !== undefined) {
+    refuse(reading, rule.into, 'wrong-type', `must be an object of names and values, not ${typeName(explicit)}`);
+  }
+  checkBytes(reading, rule, kept);
+  return count === 0 ? undefined : kept;
 }
 
-function collect<V extends Scalar | null>(
+function keep(
   reading: Reading,
   known: KnownFields,
-  into: string,
-  limit: MapLimit,
-): Record<string, V> | undefined {
-  const { input } = reading;
-  let result: Record<string, V> | undefined;
-  let count = 0;
-  const add = (name: string, path: string, value: unknown) => {
-    count += 1;
-    if (count > limit.count || !isNameFree(reading, known, into, name, path, result)) return;
-    const accepted = name === 'card_id' ? cardId(reading, path, value) : scalar(reading, path, value, limit.null);
-    if (accepted === undefined) return;
-    result ??= {};
-    result[name] = accepted as V;
-  };
+  rule: MapRule,
+  kept: Kept,
+  name: string,
+  path: string,
+  value: unknown,
+): void {
+  if (!isNameFree(reading, known, rule.into, name, path, kept)) return;
+  const accepted = name === 'card_id' ? cardId(reading, path, value) : scalar(reading, path, value, rule.nullAllowed);
+  if (accepted !== undefined) kept[name] = accepted;
+}
 
-  for (const name of Object.keys(input)) if (!known.names.has(name)) add(name, shownName(name), input[name]);
-  const explicit = input[into];
-  if (isObject(explicit)) {
-    for (const name of Object.keys(explicit)) add(name, `${into}.${shownName(name)}`, explicit[name]);
-  } else if (explicit !== undefined) {
-    refuse(reading, into, 'wrong-type', `must be an object of names and values, not ${typeName(explicit)}`);
+function checkBytes(reading: Reading, rule: MapRule, kept: Kept): void {
+  // A character takes six bytes as JSON at most (\u001f), and punctuation, numbers and literals fit in the 32.
+  let bytesMost = 2;
+  for (const name of Object.keys(kept)) {
+    const value = kept[name];
+    bytesMost += 32 + 6 * (name.length + (typeof value === 'string' ? value.length : 0));
   }
-
-  if (count > limit.count) {
-    const message = `has ${count} names with all unknown fields, at most ${limit.count} are kept; leave some out`;
-    refuse(reading, into, 'too-many', message);
-  } else if (result !== undefined) {
-    const bytes = utf8Bytes(JSON.stringify(result));
-    const message = `takes ${bytes} bytes as JSON, at most ${limit.bytes} are kept; leave some out`;
-    if (bytes > limit.bytes) refuse(reading, into, 'too-many', message);
-  }
-  return result;
+  if (bytesMost <= rule.bytesMax) return;
+  const bytes = utf8Bytes(JSON.stringify(kept));
+  if (bytes <= rule.bytesMax) return;
+  const message = `takes ${bytes} bytes as JSON, at most ${rule.bytesMax} are kept; leave some out`;
+  refuse(reading, rule.into, 'too-many', message);
 }
 
 function isNameFree(
@@ -99,7 +136,7 @@ function isNameFree(
   into: string,
   name: string,
   path: string,
-  result: Record<string, unknown> | undefined,
+  kept: Kept,
 ): boolean {
   const wireName =
     known.internal !== undefined && Object.hasOwn(known.internal, name) ? known.internal[name] : undefined;
@@ -108,7 +145,7 @@ function isNameFree(
     refuse(reading, path, 'conflict', `is a name of the internal form; send ${wireName}`);
   else if (known.names.has(name)) {
     refuse(reading, path, 'conflict', `is a field of the ${reading.event} itself; move it out of ${into}`);
-  } else if (result !== undefined && Object.hasOwn(result, name)) {
+  } else if (Object.hasOwn(kept, name)) {
     refuse(reading, path, 'conflict', `is given twice, as a field and in ${into}; send it once`);
   } else return true;
   return false;

@@ -1,7 +1,7 @@
 import { IsIPv4, IsIPv6 } from 'typebox/format';
 import { cardNumberIn } from '../card-number.ts';
 import { isCountry } from '../country.ts';
-import { ID_PATTERN, NAME_PATTERN, TRANSACTION_ID_PATTERN } from '../fields.ts';
+import { NAME_PATTERN } from '../fields.ts';
 import * as limits from '../limits.ts';
 import { currencyExponent, parseAmountMinor } from '../money.ts';
 import { parseRfc3339 } from '../time.ts';
@@ -9,12 +9,19 @@ import { type FieldReader, type Reading, refuse, shown, typeName } from './readi
 
 /** Readers of single values: what comes in is unknown, what goes out satisfies the schema of the field. */
 
-export const transactionId = pattern(TRANSACTION_ID_PATTERN, limits.TRANSACTION_ID_LENGTH_MAX, 'A-Z a-z 0-9 . _ : -');
-export const id = pattern(ID_PATTERN, limits.ID_LENGTH_MAX, 'A-Z a-z 0-9 . _ : -');
-export const name = pattern(
-  NAME_PATTERN,
-  limits.NAME_LENGTH_MAX,
-  'A-Z a-z 0-9 . _ : / -, beginning with one of A-Z a-z 0-9',
+export const transactionId = identifier(limits.TRANSACTION_ID_LENGTH_MAX);
+export const id = identifier(limits.ID_LENGTH_MAX);
+export const name: FieldReader<string> = (reading, field, value) => {
+  if (typeof value !== 'string') return wrongType(reading, field, value, 'a text');
+  if (NAME.test(value)) return value;
+  const form = 'A-Z a-z 0-9 . _ : / -, beginning with a letter or digit';
+  return refuse(reading, field, 'malformed', `must be 1 to ${limits.NAME_LENGTH_MAX} of ${form}; got ${shown(value)}`);
+};
+const NAME = new RegExp(NAME_PATTERN, 'u');
+
+const ID_CHARACTER = new RegExp(`^[${limits.ID_ALPHABET}]$`);
+const ID_CHARACTERS = Uint8Array.from({ length: 128 }, (_, code) =>
+  ID_CHARACTER.test(String.fromCharCode(code)) ? 1 : 0,
 );
 
 /** A token passes as it is; a card number is exchanged for its token here, before anything else sees it. */
@@ -126,18 +133,21 @@ export function isLongerThan(value: string, lengthMax: number): boolean {
   return value.length > lengthMax && (value.length > lengthMax * 2 || [...value].length > lengthMax);
 }
 
-function pattern(source: string, lengthMax: number, alphabet: string): FieldReader<string> {
-  const form = new RegExp(source, 'u');
+/** ID_PATTERN or TRANSACTION_ID_PATTERN, read in a loop: an event has up to eight ids, and most are short. */
+function identifier(lengthMax: number): FieldReader<string> {
   return (reading, field, value) => {
     if (typeof value !== 'string') return wrongType(reading, field, value, 'a text');
-    if (form.test(value)) return value;
-    return refuse(
-      reading,
-      field,
-      'malformed',
-      `must be 1 to ${lengthMax} characters of ${alphabet}; got ${shown(value)}`,
-    );
+    if (value.length > 0 && value.length <= lengthMax && isOfIdAlphabet(value)) return value;
+    const form = `1 to ${lengthMax} characters of A-Z a-z 0-9 . _ : -`;
+    return refuse(reading, field, 'malformed', `must be ${form}; got ${shown(value)}`);
   };
+}
+
+function isOfIdAlphabet(text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    if (ID_CHARACTERS[text.charCodeAt(index)] !== 1) return false;
+  }
+  return true;
 }
 
 function integer(minimum: number, maximum: number): FieldReader<number> {
