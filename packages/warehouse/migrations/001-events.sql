@@ -229,7 +229,7 @@ CREATE TABLE IF NOT EXISTS {database}.dead_letters
     stage        LowCardinality(String),
     reason       LowCardinality(String),
     message      String,
-    value_base64 Nullable(String) COMMENT 'The original bytes: base64Decode(value_base64)' CODEC(ZSTD(1)),
+    value_base64 String COMMENT 'The original bytes: base64Decode(value_base64)' CODEC(ZSTD(1)),
     key          String,
     headers      Map(String, String),
     failed_at    DateTime64(3, 'UTC'),

@@ -8,7 +8,7 @@ import {
   HOP,
   readHopHeads,
   readHops,
-  readLedgerHead,
+  readNewestMs,
   reconcileSender,
 } from '../../src/index.ts';
 import { insert, testWarehouse } from './test-warehouse.ts';
@@ -28,26 +28,34 @@ const reading = (id: number, metric: string) => ({
 
 test('heads are what lies behind a position', async (t) => {
   const warehouse = await testWarehouse(t);
-  const start = new Map([[0, -1]]);
-  assert.deepEqual(await readHopHeads(warehouse, 'payments_raw', start), []);
+  const heads = (zero: number, one: number) =>
+    readHopHeads(
+      warehouse,
+      'payments',
+      new Map([
+        [
+          'payments_raw',
+          new Map([
+            [0, zero],
+            [1, one],
+          ]),
+        ],
+        ['payments', new Map([[0, -1]])],
+      ]),
+    );
+  assert.deepEqual(await heads(-1, -1), []);
   await insert(warehouse, 'payments_raw', 5, [raw('a', 1000), raw('b', 2000)]);
   await insert(warehouse, 'payments_raw', 9, [{ ...raw('c', 1500), _partition: 1 }]);
-  const both = new Map([...start, [1, -1]]);
-  assert.deepEqual(await readHopHeads(warehouse, 'payments_raw', both), [
-    { partition: 0, first: 5, head: 6, newestMs: 2000 },
-    { partition: 1, first: 9, head: 9, newestMs: 1500 },
+  const table = 'payments_raw';
+  const one = { table, partition: 1, first: 9, head: 9, oldestMs: 1500, newestMs: 1500, more: false };
+  const both = (await heads(-1, -1)).sort((left, right) => left.partition - right.partition);
+  assert.deepEqual(both, [
+    { table, partition: 0, first: 5, head: 6, oldestMs: 1000, newestMs: 2000, more: false },
+    one,
   ]);
-  assert.deepEqual(
-    await readHopHeads(
-      warehouse,
-      'payments_raw',
-      new Map([
-        [0, 5],
-        [1, 9],
-      ]),
-    ),
-    [{ partition: 0, first: 6, head: 6, newestMs: 2000 }],
-  );
+  assert.deepEqual(await heads(6, 8), [one]);
+  assert.equal(await readNewestMs(warehouse, { table, ranges: range(-1, 5) }), 1000);
+  assert.equal(await readNewestMs(warehouse, { table, ranges: range(6, 9) }), 0);
 });
 
 test('a read tells for each event which hops its rows show, and how often it is there', async (t) => {
@@ -146,14 +154,17 @@ test('the ledger is read by the time of storing, up to what is surely visible', 
   });
   const lines = [entry('a', 1000), entry('b', 2000), entry('c', 3000), entry('now', Date.now() + 60_000)];
   await warehouse.insertRows('ledger', Buffer.from(lines.map((line) => JSON.stringify(line)).join('\n')));
-  assert.deepEqual(await readLedgerHead(warehouse, 'payments', -1, 2), [
-    { partition: 0, first: 1000, head: 2000, newestMs: 2000 },
+  const table = 'ledger';
+  const heads = (kind: 'payments' | 'telemetry', after: number) =>
+    readHopHeads(warehouse, kind, new Map([[table, new Map([[0, after]])]]));
+  assert.deepEqual(await heads('payments', -1), [
+    { table, partition: 0, first: 1000, head: 3000, oldestMs: 1000, newestMs: 3000, more: false },
   ]);
-  assert.deepEqual(await readLedgerHead(warehouse, 'payments', 2000, 9), [
-    { partition: 0, first: 3000, head: 3000, newestMs: 3000 },
+  assert.deepEqual(await heads('payments', 2000), [
+    { table, partition: 0, first: 3000, head: 3000, oldestMs: 3000, newestMs: 3000, more: false },
   ]);
-  assert.deepEqual(await readLedgerHead(warehouse, 'payments', 3000, 9), []);
-  assert.deepEqual(await readLedgerHead(warehouse, 'telemetry', -1, 9), []);
+  assert.deepEqual(await heads('payments', 3000), []);
+  assert.deepEqual(await heads('telemetry', -1), []);
   const sightings = await readHops(warehouse, 'payments', [{ table: 'ledger', ranges: range(1000, 3000) }]);
   assert.equal(sightings.length, 2);
 });
