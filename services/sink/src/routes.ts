@@ -1,0 +1,40 @@
+import type { TopicContract, Topics } from '@millrace/contracts';
+import type { RecordTableName } from '@millrace/warehouse';
+import { idRow, metricRows, type RowMaker, splicedRow, versionRow } from './rows.ts';
+
+/** From a topic into a table. */
+export interface Route {
+  readonly topic: string;
+  readonly table: RecordTableName;
+  readonly rows: RowMaker;
+  /** What becomes of a record that cannot be a row: a raw topic's own processor writes its dead letter. */
+  readonly refused: 'dead-letter' | 'count';
+  /** Somebody waits to see these; the others may gather longer into bigger blocks. */
+  readonly urgent: boolean;
+}
+
+/** Every topic worth keeping. Several topics may share a table, as their rows say where they are from. */
+export function createRoutes(topics: Topics): readonly Route[] {
+  const { paymentsRaw, telemetryRaw, customersProfile, telemetryEnriched } = topics;
+  return [
+    route(paymentsRaw, 'payments_raw', idRow(paymentsRaw, 'transaction_id'), { refused: 'count' }),
+    route(telemetryRaw, 'telemetry_raw', idRow(telemetryRaw, 'reading'), { refused: 'count' }),
+    route(topics.paymentsEnriched, 'payments', splicedRow(topics.paymentsEnriched), { urgent: true }),
+    route(topics.fraudDecisions, 'decisions', splicedRow(topics.fraudDecisions, 'value'), { urgent: true }),
+    route(topics.fraudAlerts, 'alerts', splicedRow(topics.fraudAlerts, 'value'), { urgent: true }),
+    route(topics.telemetryAlerts, 'alerts', splicedRow(topics.telemetryAlerts, 'value'), { urgent: true }),
+    route(telemetryEnriched, 'telemetry', metricRows(telemetryEnriched)),
+    route(customersProfile, 'profiles', versionRow(customersProfile, 'customer_id')),
+    route(topics.fraudLabels, 'labels', splicedRow(topics.fraudLabels)),
+    route(topics.deadLetters, 'dead_letters', splicedRow(topics.deadLetters)),
+  ];
+}
+
+function route<T>(
+  contract: TopicContract<T>,
+  table: RecordTableName,
+  rows: RowMaker,
+  { refused = 'dead-letter', urgent = false }: Partial<Pick<Route, 'refused' | 'urgent'>> = {},
+): Route {
+  return { topic: contract.name, table, rows, refused, urgent };
+}
