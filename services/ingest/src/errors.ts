@@ -1,0 +1,19 @@
+export type IngestErrorCode =
+  | 'overloaded' // the publisher's queue is full: wait and send again
+  | 'unavailable' // Kafka did not confirm: it may or may not have the events, so the same ids must be sent again
+  | 'closed' // the service is stopping
+  | 'not-allowed' // a device used a topic or a client id that is not its own
+  | 'credentials-file'; // a file of API keys or device credentials cannot be used
+
+/** The one error of this service's own code; callers switch on `code`, and send again when `retriable`. */
+export class IngestError extends Error {
+  readonly code: IngestErrorCode;
+  readonly retriable: boolean;
+
+  constructor(code: IngestErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'IngestError';
+    this.code = code;
+    this.retriable = code === 'overloaded' || code === 'unavailable' || code === 'closed';
+  }
+}

@@ -1,0 +1,136 @@
+import type { Problem, WireOptions } from '@millrace/contracts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { EventKind } from '../event-kinds.ts';
+import { checkEvent, publishEvents, sentenceOf } from '../intake.ts';
+import type { EventCounts } from '../metrics.ts';
+import type { Publisher } from '../publisher.ts';
+import { isNdjson } from './body.ts';
+import { takeEventStream } from './event-stream.ts';
+import type { Guard } from './guard.ts';
+import { eventsSchema } from './openapi.ts';
+import { emptyBody, type ProblemDetails, problem, sendProblem } from './problems.ts';
+import { sendStreamResult, streamBody } from './stream-answer.ts';
+import { traceparentOf } from './trace.ts';
+
+export interface EventsRouteOptions {
+  readonly kind: EventKind;
+  readonly publisher: Publisher;
+  readonly counts: EventCounts;
+  readonly guard: Guard;
+  readonly wireOptions: (ageMsMax: number) => WireOptions;
+  /** Aborted when the service stops. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * `POST /v1/<kind>`: one event, an array of events, or NDJSON.
+ *
+ * Delivery: 202 says that all in-sync replicas have every event; 207 says it of those marked `accepted`. After 503, or
+ * no answer, the events may be in Kafka or not: the same ids are sent again, and the repeats are dropped further on.
+ */
+export function registerEventsRoute(app: FastifyInstance, options: EventsRouteOptions): void {
+  const { kind, guard, publisher, counts, signal } = options;
+  app.route({
+    method: 'POST',
+    url: `/v1/${kind.name}`,
+    schema: eventsSchema(kind),
+    onRequest: (request, _reply, done) => {
+      guard(request, kind.scope);
+      done();
+    },
+    handler: async (request, reply) => {
+      const wireOptions = () => options.wireOptions(kind.ageMsMax);
+      const traceparent = traceparentOf(request);
+      if (isNdjson(request)) {
+        const result = await takeEventStream(streamBody(request), {
+          kind,
+          publisher,
+          counts,
+          wireOptions,
+          traceparent,
+          signal,
+        });
+        return sendStreamResult(request, reply, result, result.rejected === 0 ? 202 : result.accepted > 0 ? 207 : 422);
+      }
+      // Fastify calls no parser for a request that announces no body at all.
+      if (request.body === undefined) throw emptyBody();
+      if (Array.isArray(request.body)) return takeArray(request.body, request, reply, options);
+      return takeOne(request.body, request, reply, options);
+    },
+  });
+}
+
+async function takeOne(
+  input: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { kind, publisher, counts, wireOptions }: EventsRouteOptions,
+): Promise<FastifyReply> {
+  counts.received(1);
+  const checked = checkEvent(kind, input, wireOptions(kind.ageMsMax));
+  if (!checked.ok) {
+    counts.refused(checked.problems[0]?.code);
+    return sendProblem(reply, invalidEvent(checked.problems));
+  }
+  const { event } = checked;
+  try {
+    await publisher.publish(kind.contractOf(event), [event], traceparentOf(request));
+  } catch (error) {
+    counts.notKept(1, error);
+    throw error;
+  }
+  counts.accepted(1);
+  return reply.code(202).send({ accepted: 1, [kind.idField]: kind.idOf(event) });
+}
+
+interface Item {
+  readonly index: number;
+  readonly status: 'accepted' | 'rejected';
+  readonly problems?: readonly Problem[];
+  /** The event's id, under the name that it has in this kind. */
+  readonly [idField: string]: unknown;
+}
+
+async function takeArray(
+  inputs: readonly unknown[],
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { kind, publisher, counts, wireOptions }: EventsRouteOptions,
+): Promise<FastifyReply> {
+  if (inputs.length === 0 || inputs.length > kind.arrayMax) return sendProblem(reply, wrongLength(inputs.length, kind));
+  counts.received(inputs.length);
+  const options = wireOptions(kind.ageMsMax);
+  const events: unknown[] = [];
+  const items = inputs.map((input, index): Item => {
+    const checked = checkEvent(kind, input, options);
+    if (checked.ok) {
+      events.push(checked.event);
+      return { index, status: 'accepted', [kind.idField]: kind.idOf(checked.event) };
+    }
+    counts.refused(checked.problems[0]?.code);
+    return { index, status: 'rejected', problems: checked.problems };
+  });
+  const accepted = events.length;
+  const rejected = items.length - accepted;
+  if (accepted === 0) {
+    const detail = 'No event of the array is right. Correct what `items` names, and send them again.';
+    return sendProblem(reply, problem(422, 'invalid-events', 'Invalid events', detail, { accepted, rejected, items }));
+  }
+  try {
+    await publishEvents(publisher, kind, events, traceparentOf(request));
+  } catch (error) {
+    counts.notKept(accepted, error);
+    throw error;
+  }
+  counts.accepted(accepted);
+  return reply.code(rejected === 0 ? 202 : 207).send({ accepted, rejected, items });
+}
+
+function invalidEvent(problems: readonly Problem[]): ProblemDetails {
+  return problem(422, 'invalid-event', 'Invalid event', sentenceOf(problems), { problems });
+}
+
+function wrongLength(length: number, { arrayMax, name }: EventKind): ProblemDetails {
+  const detail = `The array has ${length} events; send 1 to ${arrayMax}, or NDJSON to /v1/${name} or /v1/batches.`;
+  return problem(422, 'array-length', 'Wrong number of events', detail, { field: 'body', limit: arrayMax });
+}
