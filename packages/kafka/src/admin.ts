@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kafka as KafkaJs } from 'kafkajs';
 import { KafkaError, toKafkaError } from './errors.ts';
 import type { KafkaAdmin, TopicSpec } from './types.ts';
 
 const CREATE_TIMEOUT_MS = 15_000;
+const CREATE_POLL_MS = 100;
 
 export async function createAdmin(client: KafkaJs): Promise<KafkaAdmin> {
   const admin = client.admin();
@@ -24,6 +26,24 @@ export async function createAdmin(client: KafkaJs): Promise<KafkaAdmin> {
     return new Map(topics.map(({ name, partitions }) => [name, partitions.length]));
   };
 
+  const untilAllExist = async (names: readonly string[]): Promise<Map<string, number>> => {
+    for (let waitedMs = 0; ; waitedMs += CREATE_POLL_MS) {
+      const counts = await partitionCounts(names);
+      const missing = names.filter((name) => !counts.has(name));
+      if (missing.length === 0) return counts;
+      if (waitedMs >= CREATE_TIMEOUT_MS) {
+        throw new KafkaError(
+          'unknown-topic',
+          `topics not there ${waitedMs} ms after their creation: ${missing.join(', ')}`,
+          {
+            retriable: true,
+          },
+        );
+      }
+      await sleep(CREATE_POLL_MS);
+    }
+  };
+
   return {
     createTopics: (specs) =>
       attempt('create topics', async () => {
@@ -31,13 +51,14 @@ export async function createAdmin(client: KafkaJs): Promise<KafkaAdmin> {
         const missing = specs.filter(({ name }) => !present.has(name));
         if (missing.length > 0) {
           // Two services may do this at the same moment: createTopics answers false when a topic is there by now.
+          // Not `waitForLeaders`: it fails when the broker that is asked has not heard of the topic yet.
           await admin.createTopics({
-            waitForLeaders: true,
+            waitForLeaders: false,
             timeout: CREATE_TIMEOUT_MS,
             topics: missing.map(toTopicConfig),
           });
         }
-        const counts = await partitionCounts(specs.map(({ name }) => name));
+        const counts = await untilAllExist(specs.map(({ name }) => name));
         for (const { name, partitions } of specs) {
           const count = counts.get(name);
           if (count !== undefined && count !== partitions) {
