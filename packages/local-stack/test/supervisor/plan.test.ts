@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { OutsideParts } from '../../src/config.ts';
 import { parseStartFlags } from '../../src/flags.ts';
 import { stackPorts } from '../../src/ports.ts';
 import { listenPorts, serviceParts, stackAddresses } from '../../src/supervisor/plan.ts';
 
-const NOTHING_OUTSIDE = { kafkaBrokers: undefined, clickhouseUrl: undefined, mqttUrl: undefined };
+const NOTHING_OUTSIDE: OutsideParts = { kafkaBrokers: undefined, clickhouseUrl: undefined, mqttUrl: undefined };
 const ports = stackPorts(21_000);
 
 function plan(args: string[], outside = NOTHING_OUTSIDE) {
