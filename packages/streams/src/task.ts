@@ -30,7 +30,8 @@ export interface TaskOptions {
   readonly globals: Readonly<Record<string, GlobalTable<unknown>>>;
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number;
-  readonly deadLetters: Topic<DeadLetterValue> | undefined;
+  /** Written only; who reads it finds letters of other origins as well. */
+  readonly deadLetters: Omit<Topic<DeadLetterValue>, 'decode'> | undefined;
   readonly observe: TaskObserver;
 }
 

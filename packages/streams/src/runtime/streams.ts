@@ -40,7 +40,7 @@ export interface StreamsOptions {
   readonly kafka: Kafka;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  readonly deadLetters: Topic<DeadLetterValue>;
+  readonly deadLetters: Omit<Topic<DeadLetterValue>, 'decode'>;
   /** At most this long after a record its effects are committed; at once after a quiet time. */
   readonly commitIntervalMs?: number;
   /** Wall clock, epoch milliseconds. */
