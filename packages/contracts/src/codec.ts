@@ -1,8 +1,8 @@
 import type { Static, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Errors } from 'typebox/value';
 import { type Check, compileCheck } from './compile.ts';
+import { shownName } from './echo.ts';
 import { ContractError } from './errors.ts';
-import { ECHO_LENGTH_MAX } from './limits.ts';
 
 /** Reads and writes the values of one schema as UTF-8 JSON. */
 export interface Codec<T> {
@@ -67,10 +67,10 @@ function parseJson(bytes: Uint8Array, schemaName: string): unknown {
 
 /** Says what is wrong, naming the field and never its value. */
 function explain(schemaName: string, schema: TSchema, value: unknown): ContractError {
-  const [error] = Compile(schema).Errors(value);
+  const [error] = Errors(schema, value);
   if (error === undefined) return new ContractError('schema', '', `the ${schemaName} does not satisfy its schema`);
   const missing = error.keyword === 'required' ? error.params.requiredProperties[0] : undefined;
   const path = [...error.instancePath.split('/').slice(1), ...(missing === undefined ? [] : [missing])];
-  const field = path.map((part) => part.slice(0, ECHO_LENGTH_MAX)).join('.');
+  const field = path.map(shownName).join('.');
   return new ContractError('schema', field, `${field === '' ? schemaName : field}: ${error.message}`);
 }

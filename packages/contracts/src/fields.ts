@@ -42,8 +42,13 @@ export const country = () => Type.String({ pattern: '^[A-Z]{2}$', description: '
 export const mcc = () => Type.String({ pattern: '^[0-9]{4}$', description: 'ISO 18245 merchant category code.' });
 export const latitude = () => Type.Number({ minimum: -90, maximum: 90, description: 'Degrees, WGS 84.' });
 export const longitude = () => Type.Number({ minimum: -180, maximum: 180, description: 'Degrees, WGS 84.' });
-/** Half a place is none. For the options of an object that has both fields. */
-export const bothCoordinates = { dependentRequired: { latitude: ['longitude'], longitude: ['latitude'] } };
+/** Half a place is none. For the options of an object that has both fields; in words that all drafts of JSON Schema know. */
+export const bothCoordinates = {
+  anyOf: [
+    { required: ['latitude', 'longitude'] },
+    { not: { anyOf: [{ required: ['latitude'] }, { required: ['longitude'] }] } },
+  ],
+};
 export const ip = () =>
   Type.Union([Type.String({ format: 'ipv4' }), Type.String({ format: 'ipv6' })], { description: 'IP address.' });
 export const sequence = () =>

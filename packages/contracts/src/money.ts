@@ -56,11 +56,15 @@ const AMOUNT_MINOR_DIGITS_MAX = 16;
  */
 function toInteger(text: string, wholeLength: number, exponent: number): number {
   let value = 0;
-  for (let index = 0; index < wholeLength; index += 1) value = value * 10 + text.charCodeAt(index) - 48;
+  for (let index = 0; index < wholeLength; index += 1) value = value * 10 + digitAt(text, index);
   for (let index = wholeLength + 1; index <= wholeLength + exponent; index += 1) {
-    value = value * 10 + (index < text.length ? text.charCodeAt(index) - 48 : 0);
+    value = value * 10 + (index < text.length ? digitAt(text, index) : 0);
   }
   return value;
+}
+
+function digitAt(text: string, index: number): number {
+  return text.charCodeAt(index) - 48;
 }
 
 function endOfDigits(text: string, start: number): number {

@@ -1,7 +1,9 @@
+import { cardNumberIn } from '../card-number.ts';
+import { shown, shownName, typeName } from '../echo.ts';
 import { ATTRIBUTE_NAME_PATTERN, NAME_PATTERN, type Scalar } from '../fields.ts';
 import * as limits from '../limits.ts';
 import type { MetricValue } from '../telemetry.ts';
-import { type FieldReader, isObject, type Reading, refuse, shown, shownName, typeName } from './reading.ts';
+import { type FieldReader, isObject, type Reading, refuse } from './reading.ts';
 import { cardId, NOT_WELL_FORMED } from './values.ts';
 
 /** The fields of an event that its schema knows. */
@@ -140,10 +142,13 @@ function isNameFree(
 ): boolean {
   const wireName =
     known.internal !== undefined && Object.hasOwn(known.internal, name) ? known.internal[name] : undefined;
-  if (!attributeName.test(name)) refuseName(reading, path, name, 'characters without control characters');
-  else if (wireName !== undefined)
+  if (!attributeName.test(name)) {
+    refuseName(reading, path, name, 'characters, none of them a control character');
+  } else if (cardNumberIn(name) !== undefined) {
+    refuse(reading, path, 'forbidden-name', 'is a card number; send it as card_id, where it is replaced by a token');
+  } else if (wireName !== undefined) {
     refuse(reading, path, 'conflict', `is a name of the internal form; send ${wireName}`);
-  else if (known.names.has(name)) {
+  } else if (known.names.has(name)) {
     refuse(reading, path, 'conflict', `is a field of the ${reading.event} itself; move it out of ${into}`);
   } else if (Object.hasOwn(kept, name)) {
     refuse(reading, path, 'conflict', `is given twice, as a field and in ${into}; send it once`);

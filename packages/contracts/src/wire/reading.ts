@@ -1,6 +1,5 @@
-import { mayShowCardNumber } from '../card-number.ts';
+import { typeName } from '../echo.ts';
 import { type Problem, type ProblemCode, WireError } from '../errors.ts';
-import { ECHO_LENGTH_MAX } from '../limits.ts';
 
 /** What the edge knows and a pure parser cannot: the time, how old an event may be, and the key of the card tokens. */
 export interface WireOptions {
@@ -57,26 +56,4 @@ export type FieldReader<T> = (reading: Reading, field: string, value: unknown) =
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The value as a message may show it: short, and never a card number. */
-export function shown(value: unknown): string {
-  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return typeName(value);
-  const text = String(value);
-  if (mayShowCardNumber(text)) return `${typeName(value)} with a long number, not repeated here`;
-  if (text.length > ECHO_LENGTH_MAX) return `${typeName(value)} of ${text.length} characters`;
-  return JSON.stringify(value);
-}
-
-/** The name of an unknown field as a path may show it: it comes from outside, like a value. */
-export function shownName(name: string): string {
-  if (mayShowCardNumber(name)) return '(a name with a long number)';
-  return name.length > ECHO_LENGTH_MAX ? `${name.slice(0, ECHO_LENGTH_MAX - 3)}...` : name;
-}
-
-export function typeName(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'an array';
-  const type = typeof value;
-  return type === 'string' ? 'a text' : type === 'object' ? 'an object' : `a ${type}`;
 }

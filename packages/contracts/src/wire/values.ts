@@ -1,11 +1,12 @@
 import { IsIPv4, IsIPv6 } from 'typebox/format';
 import { cardNumberIn } from '../card-number.ts';
 import { isCountry } from '../country.ts';
+import { shown, typeName } from '../echo.ts';
 import { NAME_PATTERN } from '../fields.ts';
 import * as limits from '../limits.ts';
 import { currencyExponent, parseAmountMinor } from '../money.ts';
 import { parseRfc3339 } from '../time.ts';
-import { type FieldReader, type Reading, refuse, shown, typeName } from './reading.ts';
+import { type FieldReader, type Reading, refuse } from './reading.ts';
 
 /** Readers of single values: what comes in is unknown, what goes out satisfies the schema of the field. */
 
@@ -79,7 +80,8 @@ export function oneOf<const V extends string>(values: readonly V[]): FieldReader
 export const eventTime: FieldReader<number> = (reading, field, value) => {
   const timeMs = pastTime(reading, field, value);
   const { nowMs, maxAgeMs } = reading.options;
-  if (nowMs - timeMs <= maxAgeMs || timeMs === undefined) return timeMs;
+  // When `pastTime` has refused it, there is no time: the comparison is false.
+  if (!(nowMs - timeMs > maxAgeMs)) return timeMs;
   const days = maxAgeMs / 86_400_000;
   return refuse(reading, field, 'too-old', `is more than ${days} days ago; send old events through POST /v1/batches`);
 };
