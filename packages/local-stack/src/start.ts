@@ -29,6 +29,7 @@ const stack = new Stack((event) => {
 });
 const stopped = new AbortController();
 let lock: DataLock | undefined;
+let firstSignalMs: number | undefined;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onStopSignal);
 try {
@@ -114,8 +115,6 @@ async function showStatus(services: readonly ServicePart[], api: string): Promis
 function reportTraffic(error: unknown): void {
   if (!stopped.signal.aborted) screen.print(`no simulated traffic: ${(error as Error).message}`);
 }
-
-let firstSignalMs: number | undefined;
 
 function onStopSignal(): void {
   const nowMs = performance.now();

@@ -46,6 +46,9 @@ export function serverProperties(options: { ports: KafkaPorts; host: string; log
     'message.max.bytes': MESSAGE_BYTES_MAX,
     'replica.fetch.max.bytes': MESSAGE_BYTES_MAX,
 
+    // After a kill, the broker cannot register again until the controller has given up its former self: 9 s by default.
+    'broker.session.timeout.ms': 3_000,
+    'broker.heartbeat.interval.ms': 500,
     // A group of one or two members is complete when the first arrives: waiting 3 s for more would only delay the start.
     'group.initial.rebalance.delay.ms': 0,
     // Offset commits and transaction markers wait this long for company. The default, 5 ms, is paid by every transaction.

@@ -76,7 +76,7 @@ function statusLine(now: Reading, before: Reading, faults: Faults | undefined, p
 function totalOf({ name, labels }: Sample): string | undefined {
   switch (name) {
     case 'millrace_ingest_events_accepted_total':
-      return labels.kind === 'payment' ? 'payments' : labels.kind === 'telemetry' ? 'readings' : undefined;
+      return labels.kind === 'payments' ? 'payments' : labels.kind === 'telemetry' ? 'readings' : undefined;
     case 'millrace_streams_outputs_total':
       if (labels.topic?.endsWith('fraud.decisions')) return 'decisions';
       return /(fraud|telemetry)\.alerts$/.test(labels.topic ?? '') ? 'alerts' : undefined;
