@@ -33,8 +33,8 @@ export function cardNumberIn(text: string): string | undefined {
   return passesLuhn(digits) ? digits : undefined;
 }
 
-/** 13 digits or more, with whatever stands between digits of a number. */
-const LONG_NUMBER = /[0-9](?:[ ._:-]{0,2}[0-9]){12}/;
+/** 13 digits or more, with up to two of what people put between the groups. A colon is not one, or times would match. */
+const LONG_NUMBER = /[0-9](?:[ ._/-]{0,2}[0-9]){12}/;
 
 /**
  * Whether a text could show a card number to who reads it. Asks for less than the Luhn check does: a mistyped card

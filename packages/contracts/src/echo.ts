@@ -12,8 +12,11 @@ export function shown(value: unknown): string {
 
 /** The name of an unknown field as a path may show it: it comes from outside, like a value. */
 export function shownName(name: string): string {
+  if (name === '') return '(an empty name)';
   if (mayShowCardNumber(name)) return '(a name with a long number)';
-  return name.length > ECHO_LENGTH_MAX ? `${name.slice(0, ECHO_LENGTH_MAX - 3)}...` : name;
+  const short = name.length > ECHO_LENGTH_MAX ? `${name.slice(0, ECHO_LENGTH_MAX - 3)}...` : name;
+  // A line break or half a surrogate pair is escaped, so that a path stays one line of text.
+  return JSON.stringify(short).slice(1, -1);
 }
 
 export function typeName(value: unknown): string {
