@@ -32,7 +32,7 @@ export {
   LEDGER_VISIBLE_MS,
   readHopHeads,
   readHops,
-  readLedgerHead,
+  readNewestMs,
 } from './reconciliation.ts';
 export { type HopCounts, reconcileSender } from './sender.ts';
 export {

@@ -19,13 +19,18 @@ export interface HopTable {
   readonly ranges: readonly HopRange[];
 }
 
-/** What lies behind a position that was read before. */
+/** What lies behind the position up to which a partition of a table was read. */
 export interface HopHead {
+  readonly table: TableName;
   readonly partition: number;
+  /** First and last offset (ledger: `_stored_at` in ms). */
   readonly first: number;
   readonly head: number;
-  /** Newest `ingested_at` behind the position; for the ledger its newest `_stored_at`. Epoch milliseconds. */
+  /** Earliest and latest `ingested_at` (ledger: `_stored_at`). Epoch milliseconds. */
+  readonly oldestMs: number;
   readonly newestMs: number;
+  /** There is more behind `head`; only the ledger is looked up piece by piece. */
+  readonly more: boolean;
 }
 
 /** What the rows of one read say of an event. */
@@ -42,46 +47,48 @@ export interface HopSighting {
 }
 
 /**
- * The first and last offset behind each partition's position. Rows of a partition appear in the order of their
- * offsets (the sink inserts so), so that everything up to `head` is there to be read.
+ * What lies behind these positions: partition -> last offset read (ledger: partition 0 -> last `_stored_at`).
+ *
+ * Rows of a partition appear in the order of their offsets (the sink inserts so), so that everything up to `head` is
+ * there to be read. A ledger entry is stamped when its insert begins and seen when it ends, so what is younger than
+ * `LEDGER_VISIBLE_MS` is left for the next time; about `LEDGER_READ_ROWS` of them are taken at once.
  */
 export async function readHopHeads(
   connection: Connection,
-  table: TableName,
-  positions: ReadonlyMap<number, number>,
-): Promise<HopHead[]> {
-  const ranges = [...positions].map(([partition, after]) => ({ partition, after, upTo: Number.MAX_SAFE_INTEGER }));
-  return await query<HopHead>(
-    connection,
-    `SELECT _partition AS partition, min(_offset) AS first, max(_offset) AS head,
-       toUnixTimestamp64Milli(max(ingested_at)) AS newestMs
-     FROM ${table} WHERE ${inRanges(ranges)} GROUP BY _partition ORDER BY _partition`,
-  );
-}
-
-/**
- * The next ledger entries behind a time of storing, about `rowsMax` of them. An entry is stamped when its insert
- * begins and can be seen when it ends, so what is younger than `LEDGER_VISIBLE_MS` is left for the next time.
- */
-export async function readLedgerHead(
-  connection: Connection,
   kind: ReconciledKind,
-  storedAfterMs: number,
-  rowsMax: number,
+  positions: ReadonlyMap<TableName, ReadonlyMap<number, number>>,
 ): Promise<HopHead[]> {
-  const rows = await query<HopHead & { rows: number }>(
-    connection,
-    `SELECT count() AS rows, 0 AS partition, toUnixTimestamp64Milli(min(_stored_at)) AS first,
-       toUnixTimestamp64Milli(max(_stored_at)) AS head, head AS newestMs
-     FROM (SELECT _stored_at FROM ledger
-           WHERE ${sourceOf(kind, 'ledger').only} AND _stored_at > fromUnixTimestamp64Milli(${integer(storedAfterMs)}, 'UTC')
-             AND _stored_at <= now64(3) - INTERVAL ${LEDGER_VISIBLE_MS / 1000} SECOND
-           ORDER BY _stored_at LIMIT ${integer(rowsMax)})`,
-  );
-  return rows.filter((row) => row.rows > 0).map(({ rows: _, ...head }) => head);
+  const selects = [...positions].map(([table, read]) => {
+    if (table === 'ledger') return ledgerHead(kind, read.get(0) ?? -1);
+    const ranges = [...read].map(([partition, after]) => ({ partition, after, upTo: Number.MAX_SAFE_INTEGER }));
+    return `SELECT '${table}' AS table, toUInt32(_partition) AS partition, toInt64(min(_offset)) AS first, toInt64(max(_offset)) AS head,
+        toUnixTimestamp64Milli(min(ingested_at)) AS oldestMs, toUnixTimestamp64Milli(max(ingested_at)) AS newestMs, false AS more
+      FROM ${table} WHERE ${inRanges(ranges)} GROUP BY _partition`;
+  });
+  return selects.length === 0 ? [] : await query<HopHead>(connection, selects.join('\nUNION ALL\n'));
 }
 
+function ledgerHead(kind: ReconciledKind, afterMs: number): string {
+  return `SELECT 'ledger' AS table, toUInt32(0) AS partition, toUnixTimestamp64Milli(min(_stored_at)) AS first,
+      toUnixTimestamp64Milli(max(_stored_at)) AS head, toUnixTimestamp64Milli(min(_stored_at)) AS oldestMs,
+      toUnixTimestamp64Milli(max(_stored_at)) AS newestMs, toBool(count() >= ${LEDGER_READ_ROWS}) AS more
+    FROM (SELECT _stored_at FROM ledger
+          WHERE ${sourceOf(kind, 'ledger').only} AND _stored_at > fromUnixTimestamp64Milli(${integer(afterMs)}, 'UTC')
+            AND _stored_at <= now64(3) - toIntervalMillisecond(${LEDGER_VISIBLE_MS})
+          ORDER BY _stored_at LIMIT ${LEDGER_READ_ROWS})
+    HAVING count() > 0`;
+}
+
+/** Below the settle time of ten seconds, and above what an insert of a ledger's block takes. */
 export const LEDGER_VISIBLE_MS = 5_000;
+const LEDGER_READ_ROWS = 50_000;
+
+/** The latest acceptance among the rows of a part of what lies ahead. Epoch milliseconds; 0 where there are none. */
+export async function readNewestMs(connection: Connection, { table, ranges }: HopTable): Promise<number> {
+  const sql = `SELECT toUnixTimestamp64Milli(max(ingested_at)) AS newestMs FROM ${table} WHERE ${inRanges(ranges)}`;
+  const [row] = await query<{ newestMs: number }>(connection, sql);
+  return row?.newestMs ?? 0;
+}
 
 /** What the rows in these ranges say, one entry per event. */
 export async function readHops(
