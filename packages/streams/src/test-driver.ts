@@ -92,14 +92,18 @@ export function createTestDriver(topology: Topology, options: { readonly nowMs?:
     return task;
   };
   const collect = (processor: AnyProcessor, task: Task): InRecord[] => {
-    const { records, changes } = task.drain();
+    const { records: produced, changes } = task.drain();
     for (const [store, made] of changes) {
       const name = `${processor.name}.${store}`;
-      changelogs.set(name, [...(changelogs.get(name) ?? []), ...made]);
+      const changelog = changelogs.get(name);
+      if (changelog === undefined) changelogs.set(name, made);
+      else changelog.push(...made);
     }
     const onward: InRecord[] = [];
-    for (const [topic, outputs] of records) {
-      written.set(topic, [...(written.get(topic) ?? []), ...outputs]);
+    for (const [topic, outputs] of produced) {
+      const records = written.get(topic);
+      if (records === undefined) written.set(topic, outputs);
+      else records.push(...outputs);
       if (readerOf(topic) !== undefined) onward.push(...outputs.map((output) => toInRecord(topic, output, offset++)));
     }
     return onward;
