@@ -1,0 +1,54 @@
+import type { Topics } from '@millrace/contracts';
+import type { Kafka } from '@millrace/kafka';
+import type { Health, Logger, Metrics } from '@millrace/observability';
+import { startStreams } from '@millrace/streams';
+import { createTopology } from './topology.ts';
+
+/** How often readiness follows the tasks: a rebalance shows at `/health/ready` this much later at most. */
+const READINESS_INTERVAL_MS = 250;
+
+export interface AppOptions {
+  readonly kafka: Kafka;
+  readonly topics: Topics;
+  readonly applicationId: string;
+  readonly metrics: Metrics;
+  readonly health: Health;
+  readonly logger: Logger;
+  /** Called for an error after which this instance cannot go on. */
+  onFatal(error: unknown): void;
+}
+
+/** Runs the enricher on a Kafka whose topics exist. Ready when all partitions of this instance are restored. */
+export async function startApp(options: AppOptions): Promise<{ close(): Promise<void> }> {
+  const { kafka, topics, metrics, health, logger } = options;
+  const duplicates = metrics.counter({
+    name: 'millrace_enricher_duplicates_total',
+    help: 'Events dropped because they had been seen: the same again, or another event under a known id (conflict).',
+    labels: ['kind', 'conflict'],
+  });
+  const topology = createTopology(topics, {
+    applicationId: options.applicationId,
+    onDuplicate: (kind, conflict) => duplicates.inc({ kind, conflict: String(conflict) }),
+  });
+  const streams = await startStreams({
+    topology,
+    kafka,
+    metrics,
+    logger,
+    deadLetters: topics.deadLetters,
+    onFatal: options.onFatal,
+  });
+  const showReadiness = () => {
+    const ready = streams.isReady();
+    health.set('streams', ready ? { ready } : { ready, detail: 'restoring partitions' });
+  };
+  showReadiness();
+  const timer = setInterval(showReadiness, READINESS_INTERVAL_MS);
+  return {
+    close: async () => {
+      clearInterval(timer);
+      health.set('streams', { ready: false, detail: 'closing' });
+      await streams.close();
+    },
+  };
+}

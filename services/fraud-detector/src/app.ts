@@ -1,0 +1,68 @@
+import type { Topics } from '@millrace/contracts';
+import type { Kafka } from '@millrace/kafka';
+import type { Health, Logger, Metrics } from '@millrace/observability';
+import { startStreams } from '@millrace/streams';
+import type { MerchantObserver } from './merchant-processor.ts';
+import { createTopology } from './topology.ts';
+
+/** How often readiness follows the tasks: a rebalance shows at `/health/ready` this much later at most. */
+const READINESS_INTERVAL_MS = 250;
+
+export interface AppOptions {
+  readonly kafka: Kafka;
+  readonly topics: Topics;
+  readonly applicationId: string;
+  readonly metrics: Metrics;
+  readonly health: Health;
+  readonly logger: Logger;
+  /** Called for an error after which this instance cannot go on. */
+  onFatal(error: unknown): void;
+}
+
+/** Runs the fraud detector on a Kafka whose topics exist. Ready when all partitions of this instance are restored. */
+export async function startApp(options: AppOptions): Promise<{ close(): Promise<void> }> {
+  const { kafka, topics, metrics, health, logger, applicationId } = options;
+  const topology = createTopology(topics, { applicationId, observe: createObserver(metrics, logger) });
+  const streams = await startStreams({
+    topology,
+    kafka,
+    metrics,
+    logger,
+    deadLetters: topics.deadLetters,
+    onFatal: options.onFatal,
+  });
+  const showReadiness = () => {
+    const ready = streams.isReady();
+    health.set('streams', ready ? { ready } : { ready, detail: 'restoring partitions' });
+  };
+  showReadiness();
+  const timer = setInterval(showReadiness, READINESS_INTERVAL_MS);
+  return {
+    close: async () => {
+      clearInterval(timer);
+      health.set('streams', { ready: false, detail: 'closing' });
+      await streams.close();
+    },
+  };
+}
+
+function createObserver(metrics: Metrics, logger: Logger): MerchantObserver {
+  const decisions = metrics.counter({
+    name: 'millrace_detector_decisions_total',
+    help: 'Payments decided.',
+    labels: ['decision'],
+  });
+  const alerts = metrics.counter({ name: 'millrace_detector_alerts_total', help: 'Alerts raised.', labels: ['kind'] });
+  const faulty = metrics.gauge({
+    name: 'millrace_detector_faulty_rules',
+    help: 'Faults of rules in the topic of rules that cannot be used and are left out.',
+  });
+  return {
+    decision: (decision) => decisions.inc({ decision }),
+    alert: (kind) => alerts.inc({ kind }),
+    ruleFaults: (faults) => {
+      faulty.set(faults.length);
+      if (faults.length > 0) logger.error({ faults }, 'rules that cannot be used are left out');
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { createTopics, ensureTopics } from '@millrace/contracts';
+import { createKafka } from '@millrace/kafka';
+import { createLogger, createMetrics, Health, runService, startAdminServer } from '@millrace/observability';
+import { startApp } from './app.ts';
+import { readConfig } from './config.ts';
+
+runService({
+  name: 'fraud-detector',
+  async start({ onClose, useLogger, fail }) {
+    const config = readConfig();
+    const logger = createLogger({ service: 'fraud-detector', level: config.LOG_LEVEL });
+    useLogger(logger);
+    const metrics = createMetrics('fraud-detector');
+    const health = new Health();
+    health.set('streams', { ready: false, detail: 'connecting to Kafka' });
+    const adminServer = await startAdminServer({
+      host: config.HOST,
+      port: config.METRICS_PORT,
+      metrics,
+      health,
+      logger,
+    });
+    onClose('admin server', () => adminServer.close());
+
+    const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: 'fraud-detector', logger });
+    const topics = createTopics({ prefix: config.TOPIC_PREFIX, partitions: config.TOPIC_PARTITIONS });
+    const admin = await kafka.admin();
+    try {
+      await ensureTopics(admin, topics);
+    } finally {
+      await admin.close();
+    }
+    const app = await startApp({
+      kafka,
+      topics,
+      applicationId: `${config.TOPIC_PREFIX}fraud-detector`,
+      metrics,
+      health,
+      logger,
+      onFatal: fail,
+    });
+    onClose('streams', () => app.close());
+  },
+});
