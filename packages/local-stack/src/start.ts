@@ -43,6 +43,7 @@ try {
 } finally {
   await stack.stop();
   lock?.release();
+  if (stopped.signal.aborted) screen.print('stopped; the data is kept');
 }
 
 async function run(): Promise<void> {
