@@ -77,7 +77,7 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #limits: PublisherLimits;
   readonly #queue: Batch[] = [];
-  readonly #roomWaiters: (() => void)[] = [];
+  readonly #readyWaiters: (() => void)[] = [];
   #records = 0;
   #bytes = 0;
   #sending = false;
@@ -102,6 +102,10 @@ export class Publisher {
 
   get available(): boolean {
     return this.#unavailable === undefined && !this.#closing;
+  }
+
+  get closing(): boolean {
+    return this.#closing;
   }
 
   get full(): boolean {
@@ -131,15 +135,21 @@ export class Publisher {
     });
   }
 
-  /** Resolves when the queue is below its bound, in the order of the calls; also when Kafka went away meanwhile. */
-  room(): Promise<void> {
-    if (!this.full) return Promise.resolve();
-    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+  /** Whether `publish` would take events now. */
+  get ready(): boolean {
+    return this.available && !this.full;
+  }
+
+  /** Resolves when the publisher is ready, or closing; those who wait go on in the order of their calls. */
+  whenReady(): Promise<void> {
+    if (this.ready || this.#closing) return Promise.resolve();
+    return new Promise((resolve) => this.#readyWaiters.push(resolve));
   }
 
   /** Takes nothing more, and resolves when all that was taken is confirmed or refused. The producer stays open. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#wake();
     clearTimeout(this.#lingerTimer);
     this.#lingerTimer = undefined;
     if (this.#records === 0) return;
@@ -295,6 +305,7 @@ export class Publisher {
       if (status === 'rejected') continue;
       this.#unavailable = undefined;
       this.#options.onAvailability?.(true, 'Kafka answers');
+      this.#wake();
       return;
     }
   }
@@ -302,6 +313,10 @@ export class Publisher {
   #release(batch: Batch): void {
     this.#records -= batch.records;
     this.#bytes -= batch.bytes;
-    if (!this.full) for (const resolve of this.#roomWaiters.splice(0)) resolve();
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.ready || this.#closing) for (const resolve of this.#readyWaiters.splice(0)) resolve();
   }
 }

@@ -74,7 +74,7 @@ test('at the bound of the queue a call is refused as overloaded, and nothing of 
     retriable: true,
   });
   assert.equal(publisher.depth, 2);
-  const room = publisher.room();
+  const room = publisher.whenReady();
   producer.release();
   await Promise.all([taken, room]);
   assert.equal(publisher.depth, 0);

@@ -14,7 +14,6 @@ export const CHUNK_EVENTS_MAX = 1_000;
 export const LISTED_PROBLEMS_MAX = 100;
 /** How long a stream waits for Kafka before it is ended with 503; shorter than a socket's idle time. */
 export const STALL_MS_MAX = 20_000;
-const RETRY_DELAY_MS = 250;
 /** When the service stops, a stream that brings nothing for this long gets no answer. */
 const CLOSE_MS_MAX = 2_000;
 
@@ -150,13 +149,13 @@ export async function takeEventStream(body: Readable, sources: StreamSources): P
 async function keep(events: readonly unknown[], { publisher, kind, traceparent }: StreamSources): Promise<void> {
   const deadlineMs = performance.now() + STALL_MS_MAX;
   for (;;) {
-    await publisher.room();
     try {
       return await publishEvents(publisher, kind, events, traceparent);
     } catch (error) {
       const again = error instanceof IngestError && error.retriable && error.code !== 'closed';
-      if (!again || performance.now() + RETRY_DELAY_MS > deadlineMs) throw error;
-      await sleep(RETRY_DELAY_MS);
+      const leftMs = deadlineMs - performance.now();
+      if (!again || leftMs <= 0) throw error;
+      await Promise.race([publisher.whenReady(), sleep(leftMs)]);
     }
   }
 }

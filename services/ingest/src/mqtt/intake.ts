@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AGE_MAX_MS, type DeadLetter, PARAGRAPH_LENGTH_MAX, type Topics } from '@millrace/contracts';
+import { IngestError } from '../errors.ts';
 import type { EventCounts } from '../metrics.ts';
 import type { Publisher } from '../publisher.ts';
 import { type DeviceTopic, parseDeviceTopic, type Refusal, readDeviceMessage } from './device-message.ts';
@@ -18,49 +19,70 @@ export interface MqttMessage {
   /** Epoch ms; the time of a status that brings none. */
   readonly receivedAtMs: number;
   readonly traceparent?: string | undefined;
+  /** Whether nobody waits for the acknowledgement any more: the sender will send the message again. */
+  readonly abandoned?: () => boolean;
 }
 
-/** Resolves when the message may be acknowledged. Rejects with `IngestError` when Kafka did not take it. */
+/** Resolves when the message may be acknowledged. Rejects with `IngestError` when it may not. */
 export type MqttIntake = (message: MqttMessage) => Promise<void>;
+
+/** Payloads that wait for Kafka; over it messages are refused. Each sender waits with what it has sent, so this is rare. */
+export const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * What happens to a device's message, whichever way it came.
  *
  * Delivery: readings go to `telemetry.raw`, and what cannot become one goes to `dead-letters` with its bytes, reason and
  * origin; the message is acknowledged after both are kept. MQTT 3.1.1 has no negative PUBACK, and a message that is
- * never acknowledged would be sent again for ever. Messages enter the publisher in the order of the calls, so the order
- * per device is kept. While the publisher is full a call waits, which in turn makes the sender wait.
+ * never acknowledged would be sent again for ever. While the publisher is full or Kafka is away a message waits, which
+ * in turn makes its sender wait; it is refused only over `WAITING_BYTES_MAX`, when its sender has left, or at the end.
+ * Messages enter the publisher in the order of the calls, also after waiting, so the order per device is kept.
  */
 export function createMqttIntake({ publisher, topics, tokenizeCard, nowMs, counts }: MqttIntakeOptions): MqttIntake {
+  let waitingBytes = 0;
+
+  async function untilReady({ payload, abandoned }: MqttMessage): Promise<void> {
+    if (publisher.ready) return;
+    if (waitingBytes > WAITING_BYTES_MAX) throw new IngestError('overloaded', 'Too much waits for Kafka already.');
+    waitingBytes += payload.byteLength;
+    // Those who wait go on in their order and in one turn of the event loop, so no later message overtakes them.
+    do await publisher.whenReady();
+    while (!publisher.ready && !publisher.closing);
+    waitingBytes -= payload.byteLength;
+    if (abandoned?.() === true) throw new IngestError('closed', 'The sender has left, and sends the message again.');
+  }
+
   return async (message) => {
-    // Waiting calls go on in their order and in one turn of the event loop, so no later message overtakes them.
-    while (publisher.full) await publisher.room();
-    const deviceTopic = parseDeviceTopic(message.topic);
-    const { readings, refusals } =
-      deviceTopic === undefined
-        ? unknownTopic(message.payload)
-        : readDeviceMessage(deviceTopic, message.payload, {
-            nowMs: message.receivedAtMs,
-            maxAgeMs: AGE_MAX_MS,
-            tokenizeCard,
-          });
-    counts.received(readings.length + refusals.length);
-    const letters = refusals.map((refusal) => toDeadLetter(message.topic, deviceTopic, refusal, nowMs()));
-    try {
-      await publisher.publishAll(
-        [
-          { contract: topics.telemetryRaw, events: readings },
-          { contract: topics.deadLetters, events: letters },
-        ],
-        message.traceparent,
-      );
-    } catch (error) {
-      counts.notKept(readings.length, error);
-      throw error;
+    for (;;) {
+      await untilReady(message);
+      const { deviceTopic, readings, refusals } = read(message, tokenizeCard);
+      const letters = refusals.map((refusal) => toDeadLetter(message.topic, deviceTopic, refusal, nowMs()));
+      try {
+        await publisher.publishAll(
+          [
+            { contract: topics.telemetryRaw, events: readings },
+            { contract: topics.deadLetters, events: letters },
+          ],
+          message.traceparent,
+        );
+      } catch (error) {
+        if (error instanceof IngestError && error.retriable && error.code !== 'closed') continue;
+        counts.notKept(readings.length, error);
+        throw error;
+      }
+      counts.received(readings.length + refusals.length);
+      counts.accepted(readings.length);
+      for (const { reason } of refusals) counts.refused(reason);
+      return;
     }
-    counts.accepted(readings.length);
-    for (const { reason } of refusals) counts.refused(reason);
   };
+}
+
+function read({ topic, payload, receivedAtMs }: MqttMessage, tokenizeCard: (cardNumber: string) => string) {
+  const deviceTopic = parseDeviceTopic(topic);
+  if (deviceTopic === undefined) return { deviceTopic, ...unknownTopic(payload) };
+  const options = { nowMs: receivedAtMs, maxAgeMs: AGE_MAX_MS, tokenizeCard };
+  return { deviceTopic, ...readDeviceMessage(deviceTopic, payload, options) };
 }
 
 function toDeadLetter(

@@ -29,10 +29,32 @@ test('a topic of no device (from a bridge) is a dead letter that any reader can 
   assert.equal(letter.reason, 'unknown-topic');
 });
 
-test('nothing is acknowledged that Kafka did not take', async (t) => {
-  const { intake, producer } = await createIngest(t);
+test('while Kafka is away messages wait unacknowledged, and are kept in their order when it is back', async (t) => {
+  const { intake, producer, publisher } = await createIngest(t);
   producer.failWith(new Error('no broker'));
-  await assert.rejects(intake(message('devices/device-1/telemetry', READING)), { code: 'unavailable' });
+  const take = (sequence: number) => intake(message('devices/device-1/telemetry', { ...READING, sequence }));
+  const before = [take(0), take(1)];
+  while (publisher.available) await new Promise(setImmediate);
+  const after = [take(2), take(3)];
+  assert.equal(producer.sent.length, 0);
+  producer.failWith(undefined);
+  await Promise.all([...before, ...after]);
+  assert.deepEqual(
+    producer.sent.map(({ value }) => JSON.parse(String(value)).sequence),
+    [0, 1, 2, 3],
+  );
+});
+
+test('a message whose sender has left meanwhile is not published: it will be sent again', async (t) => {
+  const { intake, producer, publisher } = await createIngest(t);
+  producer.failWith(new Error('no broker'));
+  let gone = false;
+  const taken = intake({ ...message('devices/device-1/telemetry', READING), abandoned: () => gone });
+  while (publisher.available) await new Promise(setImmediate);
+  gone = true;
+  producer.failWith(undefined);
+  await assert.rejects(taken, { code: 'closed' });
+  assert.deepEqual(producer.sent, []);
 });
 
 test('messages of a device keep their order while the queue is full', async (t) => {
