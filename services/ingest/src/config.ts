@@ -1,0 +1,85 @@
+import { type ConfigFault, loadConfig, settings } from '@millrace/observability';
+import Type, { type Static } from 'typebox';
+
+const port = (description: string, byDefault: number) =>
+  Type.Integer({ default: byDefault, minimum: 0, maximum: 65_535, unit: 'port, 0 for any free one', description });
+const file = (description: string) => Type.Optional(Type.String({ minLength: 1, unit: 'path', description }));
+
+/** Fine on one machine, where cards are made up and nobody else listens; refused on any other address. */
+const LAPTOP_CARD_TOKEN_SECRET = 'millrace-laptop-card-token-secret';
+
+export const configSchema = Type.Object({
+  ...settings.kafka,
+  ...settings.process,
+  ...settings.httpPort(8080),
+  ...settings.metricsPort(9401),
+  MQTT_PORT: port('Port of the MQTT listener (TCP).', 1883),
+  MQTT_WS_PORT: port('Port of the MQTT listener over WebSocket.', 8083),
+  MQTT_TLS_PORT: port('Port of the MQTT listener over TLS; open when the two files below are given.', 8883),
+  MQTT_TLS_CERT_FILE: file('Certificate chain of the TLS port (PEM).'),
+  MQTT_TLS_KEY_FILE: file('Private key of the TLS port (PEM).'),
+  MQTT_URL: Type.Optional(
+    Type.String({
+      pattern: '^(mqtt|mqtts|ws|wss)://\\S+$',
+      unit: 'URL',
+      secret: true,
+      description: "An outside broker to take devices' messages from; the own listener is not opened then.",
+    }),
+  ),
+  MQTT_CLIENT_ID: Type.String({
+    default: 'millrace-ingest',
+    minLength: 1,
+    maxLength: 64,
+    description: 'Name of the session at the outside broker; each instance needs its own, the same after a restart.',
+  }),
+  MQTT_SHARE_GROUP: Type.Optional(
+    Type.String({
+      pattern: '^[^/+#]{1,64}$',
+      description: 'Shared subscription at the outside broker, so that several instances divide the messages.',
+    }),
+  ),
+  API_KEYS_FILE: file('API keys for HTTP (JSON, see below). Required unless HOST is loopback.'),
+  DEVICE_CREDENTIALS_FILE: file('Device credentials for MQTT (JSON, see below). Required unless HOST is loopback.'),
+  CARD_TOKEN_SECRET: Type.String({
+    default: LAPTOP_CARD_TOKEN_SECRET,
+    minLength: 32,
+    secret: true,
+    description:
+      'Key of the HMAC that replaces card numbers, at least 32 characters. The same for ever, or cards get new tokens.',
+  }),
+});
+
+export type Config = Readonly<Static<typeof configSchema>>;
+
+/** @throws {ObservabilityError} `invalid-config` with every fault and its remedy. */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+  return loadConfig(configSchema, env, { check: (config) => [...checkAccess(config), ...checkTls(config)] });
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** What is open to others takes nothing without knowing from whom. */
+function checkAccess(config: Config): ConfigFault[] {
+  if (isLoopback(config.HOST)) return [];
+  const faults: ConfigFault[] = [];
+  const need = (variable: string, remedy: string) =>
+    faults.push({
+      variable,
+      problem: `is needed when HOST is ${config.HOST}`,
+      remedy: `${remedy}, or set HOST to 127.0.0.1.`,
+    });
+  if (config.API_KEYS_FILE === undefined) need('API_KEYS_FILE', 'Name a file of API keys');
+  if (config.MQTT_URL === undefined && config.DEVICE_CREDENTIALS_FILE === undefined) {
+    need('DEVICE_CREDENTIALS_FILE', 'Name a file of device credentials');
+  }
+  if (config.CARD_TOKEN_SECRET === LAPTOP_CARD_TOKEN_SECRET) need('CARD_TOKEN_SECRET', 'Set a secret of your own');
+  return faults;
+}
+
+function checkTls({ MQTT_TLS_CERT_FILE: cert, MQTT_TLS_KEY_FILE: key }: Config): ConfigFault[] {
+  if ((cert === undefined) === (key === undefined)) return [];
+  const variable = cert === undefined ? 'MQTT_TLS_CERT_FILE' : 'MQTT_TLS_KEY_FILE';
+  return [{ variable, problem: 'is not set', remedy: 'Set both files of the TLS port, or neither.' }];
+}

@@ -1,0 +1,164 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createTopics, ensureTopics } from '@millrace/contracts';
+import { createKafka, type Kafka, KafkaError } from '@millrace/kafka';
+import {
+  createLogger,
+  createMetrics,
+  Health,
+  type Logger,
+  runService,
+  type ServiceResources,
+  startAdminServer,
+} from '@millrace/observability';
+import { deviceIdIsPassword, loadApiKeys, loadDeviceCredentials } from './access.ts';
+import { createApp } from './app.ts';
+import { createCardTokenizer } from './card-token.ts';
+import { type Config, readConfig } from './config.ts';
+import { createEventKinds } from './event-kinds.ts';
+import { createEventCounts, createIngestMetrics, type IngestMetrics, observeQueue } from './metrics.ts';
+import { MqttBridge } from './mqtt/bridge.ts';
+import { createMqttIntake } from './mqtt/intake.ts';
+import { MqttListener } from './mqtt/listener.ts';
+import { Publisher } from './publisher.ts';
+
+const SERVICE = 'ingest';
+const KAFKA_RETRY_MS = 1_000;
+/** How often an idle service asks whether Kafka is still there. */
+const KAFKA_CHECK_MS = 5_000;
+
+runService({ name: SERVICE, start });
+
+async function start(resources: ServiceResources): Promise<void> {
+  const config = readConfig();
+  const logger = createLogger({ service: SERVICE, level: config.LOG_LEVEL });
+  resources.useLogger(logger);
+  const metrics = createMetrics(SERVICE);
+  const health = new Health();
+  for (const component of ['kafka', 'http', 'mqtt']) health.set(component, { ready: false, detail: 'starting' });
+  const adminServer = await startAdminServer({ host: config.HOST, port: config.METRICS_PORT, metrics, health, logger });
+  resources.onClose('admin server', adminServer.close);
+
+  const topics = createTopics({ prefix: config.TOPIC_PREFIX, partitions: config.TOPIC_PARTITIONS });
+  const kafka = createKafka({ brokers: config.KAFKA_BROKERS, clientId: SERVICE, logger });
+  const kafkaAdmin = await untilKafka(() => kafka.admin(), resources.signal, logger);
+  resources.onClose('kafka admin', () => kafkaAdmin.close());
+  await untilKafka(() => ensureTopics(kafkaAdmin, topics), resources.signal, logger);
+
+  let connectedDevices = () => 0;
+  const ingestMetrics = createIngestMetrics(metrics, () => connectedDevices());
+  const probe = () => kafkaAdmin.partitions(topics.paymentsRaw.name);
+  const publisher = await openPublisher(resources, { kafka, probe, health, ingestMetrics, logger });
+  observeQueue(metrics, publisher);
+
+  const tokenizeCard = createCardTokenizer(config.CARD_TOKEN_SECRET);
+  const common = { publisher, tokenizeCard, nowMs: Date.now, logger };
+  const app = await createApp({
+    ...common,
+    kinds: createEventKinds(topics),
+    findApiKey: config.API_KEYS_FILE === undefined ? undefined : await loadApiKeys(config.API_KEYS_FILE),
+    ...{ metrics, ingestMetrics, health },
+  });
+  const http = await app.listen({ host: config.HOST, port: config.HTTP_PORT });
+  resources.onClose('http', () => app.close());
+  health.set('http', { ready: true });
+
+  const protocol = config.MQTT_URL === undefined ? 'mqtt' : 'bridge';
+  const counts = createEventCounts(ingestMetrics, 'telemetry', protocol);
+  const intake = createMqttIntake({ ...common, topics, counts });
+  if (config.MQTT_URL === undefined) {
+    const listener = await openListener(config, { ...common, intake, metrics: ingestMetrics });
+    resources.onClose('mqtt listener', () => listener.close());
+    connectedDevices = () => listener.clients;
+    health.set('mqtt', { ready: true });
+    logger.info({ http, mqtt: listener.ports, access: accessOf(config) }, 'taking events');
+  } else {
+    const onConnection = (ready: boolean, detail: string) => health.set('mqtt', { ready, detail });
+    const { MQTT_URL: url, MQTT_CLIENT_ID: clientId, MQTT_SHARE_GROUP: shareGroup } = config;
+    const bridge = new MqttBridge({ ...common, intake, url, clientId, shareGroup, onConnection });
+    resources.onClose('mqtt bridge', () => bridge.close());
+    bridge.start();
+    logger.info({ http, bridge: clientId, access: accessOf(config) }, 'taking events');
+  }
+  // Closed first: a load balancer sees it before the listeners close.
+  resources.onClose('readiness', () => health.set('http', { ready: false, detail: 'stopping' }));
+}
+
+async function openPublisher(
+  resources: ServiceResources,
+  options: {
+    readonly kafka: Kafka;
+    readonly probe: () => Promise<unknown>;
+    readonly health: Health;
+    readonly ingestMetrics: IngestMetrics;
+    readonly logger: Logger;
+  },
+): Promise<Publisher> {
+  const { kafka, probe, health, ingestMetrics, logger } = options;
+  const producer = await untilKafka(() => kafka.producer(), resources.signal, logger);
+  resources.onClose('producer', () => producer.close());
+  const publisher = new Publisher({
+    producer,
+    probe,
+    nowMs: Date.now,
+    onBatch: ({ records, durationMs }) => {
+      ingestMetrics.batchRecords.observe(records);
+      ingestMetrics.publishSeconds.observe(durationMs / 1_000);
+    },
+    onAvailability: (ready, reason) => {
+      health.set('kafka', ready ? { ready } : { ready, detail: 'Kafka does not confirm' });
+      if (ready) logger.info('Kafka is back; events are taken again');
+      else logger.warn({ reason }, 'Kafka does not confirm; events are refused until it does');
+    },
+  });
+  resources.onClose('publisher', () => publisher.close());
+  health.set('kafka', { ready: true });
+  const timer = setInterval(() => void publisher.check(), KAFKA_CHECK_MS);
+  resources.onClose('kafka check', () => clearInterval(timer));
+  return publisher;
+}
+
+async function openListener(
+  config: Config,
+  options: Omit<
+    ConstructorParameters<typeof MqttListener>[0],
+    'host' | 'port' | 'webSocketPort' | 'tls' | 'checkDevice'
+  >,
+): Promise<MqttListener> {
+  const { DEVICE_CREDENTIALS_FILE: credentials, MQTT_TLS_CERT_FILE: cert, MQTT_TLS_KEY_FILE: key } = config;
+  const tls =
+    cert === undefined || key === undefined
+      ? undefined
+      : { port: config.MQTT_TLS_PORT, cert: await readFile(cert), key: await readFile(key) };
+  const listener = new MqttListener({
+    ...options,
+    host: config.HOST,
+    port: config.MQTT_PORT,
+    webSocketPort: config.MQTT_WS_PORT,
+    tls,
+    checkDevice: credentials === undefined ? deviceIdIsPassword : await loadDeviceCredentials(credentials),
+  });
+  await listener.start();
+  return listener;
+}
+
+/** Kafka may start after this service: waits for it, but not for what waiting does not cure. */
+async function untilKafka<T>(open: () => Promise<T>, signal: AbortSignal, logger: Logger): Promise<T> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof KafkaError) || !error.retriable) throw error;
+      logger.warn({ reason: error.message }, 'waiting for Kafka');
+      await sleep(KAFKA_RETRY_MS, undefined, { signal });
+    }
+  }
+}
+
+function accessOf(config: Config): string {
+  const http = config.API_KEYS_FILE === undefined ? 'HTTP takes no key' : 'HTTP needs an API key';
+  if (config.MQTT_URL !== undefined) return http;
+  const mqtt = config.DEVICE_CREDENTIALS_FILE === undefined ? 'its id' : 'its password';
+  return `${http}; a device logs in to MQTT with its id and ${mqtt}`;
+}
