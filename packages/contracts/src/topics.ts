@@ -37,9 +37,9 @@ export function createTopics(options: TopicOptions = {}) {
       accounts:         topic('customers.accounts',   'customer-source.v1',    'table',   'shared', ofSource),
       kyc:              topic('customers.kyc',        'customer-source.v1',    'table',   'shared', ofSource),
     },
-    merchants:          topic('reference.merchants',  'merchant.v1',           'table',   'one',    ofReference(merchant)),
-    devices:            topic('reference.devices',    'device.v1',             'table',   'one',    ofReference(device)),
-    customersProfile:   topic('customers.profile',    'profile.v1',            'table',   'shared', ofReference(customer)),
+    merchants:          topic('reference.merchants',  'merchant.v1',           'table',   'one',    ofReference((value) => value.merchant_id)),
+    devices:            topic('reference.devices',    'device.v1',             'table',   'one',    ofReference((value) => value.device_id)),
+    customersProfile:   topic('customers.profile',    'profile.v1',            'table',   'shared', ofReference((value) => value.customer_id)),
     paymentsEnriched:   topic('payments.enriched',    'enriched-payment.v1',   'stream',  'shared', ofPayment),
     telemetryEnriched:  topic('telemetry.enriched',   'enriched-telemetry.v1', 'stream',  'shared', { ...ofReading, key: owner }),
     paymentsByMerchant: topic('payments.by-merchant', 'payment-features.v1',   'stream',  'shared', { ...ofPayment, key: counterparty }),
@@ -85,7 +85,6 @@ export async function ensureTopics(
 
 const customer = (value: { customer_id: string }) => value.customer_id;
 const device = (value: { device_id: string }) => value.device_id;
-const merchant = (value: { merchant_id: string }) => value.merchant_id;
 const owner = (value: { owner_id: string }) => value.owner_id;
 /** The schema sees to it that one of the two is there. */
 const counterparty = (value: Payment) => value.merchant_id ?? value.payee_id ?? '';
@@ -126,6 +125,7 @@ const ofDeadLetter = {
   eventId: (value: ValueOf<'dead-letter.v1'>) => value.id,
 };
 
+/** Reference data: the same key with another time is another version of it. */
 function ofReference<V extends { updated_at: number }>(key: (value: V) => string) {
   return { key, timestampMs: updatedAt, eventId: (value: V) => `${key(value)}:${value.updated_at}` };
 }

@@ -16,6 +16,7 @@ import {
   wireSchemas,
 } from '@millrace/contracts';
 import fc from 'fast-check';
+import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { changed, holds, odd, places } from '../property.ts';
 import { NOW_MS, options } from './parse.ts';
@@ -76,7 +77,7 @@ function isBeyondSchema({ field, code, message }: Problem): boolean {
 
 for (const [name, parse, topic] of events) {
   test(`${name}: what the parser takes, the wire schema takes, and the result the internal schema`, (context) => {
-    const wire = Compile(wireSchemas[name] as Parameters<typeof Compile>[0]);
+    const wire = Compile(wireSchemas[name] as TSchema);
     let accepted = 0;
     let refused = 0;
     holds(
