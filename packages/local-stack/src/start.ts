@@ -68,11 +68,17 @@ async function run(): Promise<void> {
   if (stopped.signal.aborted) return;
   screen.print(`everything is up, ${((performance.now() - startedMs) / 1_000).toFixed(1)} s`);
   screen.print(
-    describeStack({ ports, addresses, mqttUrl: outside.mqttUrl, dataDir: flags.dataDir, traffic: flags.traffic }),
+    describeStack({
+      ports,
+      addresses,
+      isOwnMqtt: outside.mqttUrl === undefined,
+      dataDir: flags.dataDir,
+      traffic: flags.traffic,
+    }),
   );
   // The traffic is not waited for: a fault of its own must not take the pipeline down.
   if (flags.traffic !== undefined)
-    void stack.start([trafficPart({ traffic: flags.traffic, ports, addresses, folder })]).catch(reportTraffic);
+    void stack.start([trafficPart({ traffic: flags.traffic, addresses, folder })]).catch(reportTraffic);
   await showStatus(services, addresses.api);
 }
 

@@ -6,18 +6,18 @@ import type { StackAddresses } from './plan.ts';
 export function describeStack(options: {
   ports: StackPorts;
   addresses: StackAddresses;
-  mqttUrl: string | undefined;
+  isOwnMqtt: boolean;
   dataDir: string;
   traffic: { rate: number; devices: number } | undefined;
 }): string {
-  const { ports, addresses, mqttUrl, dataDir, traffic } = options;
-  const mqtt = mqttUrl ?? `mqtt://127.0.0.1:${ports.mqtt}   (WebSocket: ws://127.0.0.1:${ports.mqttWebSocket})`;
+  const { ports, addresses, isOwnMqtt, dataDir, traffic } = options;
+  const webSocket = isOwnMqtt ? `   (WebSocket: ws://127.0.0.1:${ports.mqttWebSocket})` : '';
   const metrics = Object.entries(ports.metrics).map(([service, port]) => `${service} ${port}`);
   return `
   console     ${addresses.api}/
   API docs    ${addresses.api}/docs
   ingest      ${addresses.ingest}   (docs: ${addresses.ingest}/docs)
-  MQTT        ${mqtt}
+  MQTT        ${withoutPassword(addresses.mqtt)}${webSocket}
   Kafka       ${addresses.kafkaBrokers}
   ClickHouse  ${withoutPassword(addresses.clickhouseUrl)}
   metrics     http://127.0.0.1:PORT/metrics, PORT: ${metrics.join(', ')}

@@ -21,6 +21,8 @@ export interface StackAddresses {
   readonly clickhouseUrl: string;
   readonly ingest: string;
   readonly api: string;
+  /** Where devices publish. */
+  readonly mqtt: string;
 }
 
 /** Where everything is: a part of our own on loopback, or the one from the environment. */
@@ -30,6 +32,7 @@ export function stackAddresses(ports: StackPorts, outside: OutsideParts): StackA
     clickhouseUrl: outside.clickhouseUrl ?? `http://${LOOPBACK}:${ports.clickhouse}`,
     ingest: `http://${LOOPBACK}:${ports.ingest}`,
     api: `http://${LOOPBACK}:${ports.api}`,
+    mqtt: outside.mqttUrl ?? `mqtt://${LOOPBACK}:${ports.mqtt}`,
   };
 }
 
@@ -102,17 +105,18 @@ export function serviceParts(options: {
 /** The simulator, as the source of live traffic. */
 export function trafficPart(options: {
   traffic: { rate: number; devices: number };
-  ports: StackPorts;
   addresses: StackAddresses;
   folder: DataFolder;
 }): PartOptions {
-  const { traffic, ports, addresses, folder } = options;
+  const { traffic, addresses, folder } = options;
   const args = ['--rate', String(traffic.rate), '--devices', String(traffic.devices)];
-  args.push('--ingest', addresses.ingest, '--api', addresses.api, '--mqtt', `mqtt://${LOOPBACK}:${ports.mqtt}`);
+  args.push('--ingest', addresses.ingest, '--api', addresses.api, '--mqtt', addresses.mqtt);
+  args.push('--ledger', join(folder.dataDir, 'ledgers'));
   return {
     name: 'traffic',
     program: { kind: 'node', file: join('packages', 'simulator', 'src', 'main.ts'), args },
-    env: {},
+    // Thousands of MQTT clients live long and little else does: a large nursery would only hold 80 MB of garbage.
+    env: { NODE_OPTIONS: '--max-semi-space-size=4' },
     cwd: REPOSITORY_DIR,
     logFile: join(folder.logsDir, 'traffic.log'),
     isReady: async () => true,
