@@ -5,6 +5,7 @@ import type { Health, Logger, Metrics } from '@millrace/observability';
 import { highestOffsets, type Warehouse } from '@millrace/warehouse';
 import { createSinkMetrics, type SinkMetrics } from './metrics.ts';
 import { createOutside, createPersist, type Waiting } from './outside.ts';
+import { waitOrAbort } from './retry.ts';
 import { createRoutes, type Route } from './routes.ts';
 import { runTopic } from './topic-loop.ts';
 
@@ -168,6 +169,7 @@ async function ownTopic(
       metrics,
       logger,
       now,
+      wait: waitOrAbort,
       onStarted,
       signal,
     });

@@ -5,6 +5,9 @@ import { SinkError } from './errors.ts';
 import { intentMetadata } from './intent.ts';
 import type { Route } from './routes.ts';
 
+/** Tokens that one block may use up: ClickHouse would have to die in the same microseconds so many times. */
+const TOKENS_MAX = 3;
+
 /**
  * What storing needs of the outside. Each call is tried until it has an answer (see `outside.ts`), and throws only what
  * must end the loop: `fenced`, `stopped`, or an error that no repeat can cure.
@@ -41,7 +44,7 @@ export async function storeBlock(route: Route, block: Block, outside: Outside): 
     })),
   );
   // 2. Insert: one part, visible as a whole or not at all, and dropped if the token is known.
-  const refused = await insertOrRefuse(route, block, blockToken(topic, block.ranges), outside);
+  const refused = await insertOrRefuse(route, block, outside, 'new');
   // 3. What could not be stored is kept as dead letters before its offsets are passed.
   await keepRefused(route, refused, outside);
   // 4. Advance. Metadata is empty again: there is no block under way.
@@ -59,7 +62,6 @@ export async function completeBlock(
   ranges: readonly OffsetRange[],
   outside: Outside,
 ): Promise<'was-stored' | 'stored-now'> {
-  const token = blockToken(route.topic, ranges);
   const stored = await outside.storedOffsets(ranges);
   if (stored.size > 0) {
     // The insert took place (a block is stored whole). What is not there was refused; its dead letters may be missing.
@@ -67,13 +69,7 @@ export async function completeBlock(
     await advance(route.topic, ranges, outside);
     return 'was-stored';
   }
-  const block = blockOf(route, records, ranges, false);
-  let refused = await insertOrRefuse(route, block, token, outside);
-  // ClickHouse writes a token to its log before the part gets its name. If it died in between, it drops our repeat
-  // although the rows are not there. Both happen under one lock, so rows that we do not see now will never come.
-  if (refused.length < records.length && (await outside.storedOffsets(ranges)).size === 0) {
-    refused = await insertOrRefuse(route, block, `${token} again`, outside);
-  }
+  const refused = await insertOrRefuse(route, blockOf(route, records, ranges, false), outside, 'repeated');
   await keepRefused(route, refused, outside);
   await advance(route.topic, ranges, outside);
   return 'stored-now';
@@ -86,12 +82,14 @@ export async function completeBlock(
 async function insertOrRefuse(
   route: Route,
   block: Block,
-  token: string,
   outside: Outside,
+  age: 'new' | 'repeated',
 ): Promise<readonly RefusedRecord[]> {
   if (block.rowCount === 0) return block.refused;
+  const token = blockToken(route.topic, block.ranges);
   try {
-    await outside.insert(block, token, { skipFaultyRows: false });
+    if (age === 'new') await outside.insert(block, token, { skipFaultyRows: false });
+    else if ((await insertVisibly(block, token, outside, false)).size === 0) throw refusedBlock(token);
     return block.refused;
   } catch (error) {
     if (!isBadData(error)) throw error;
@@ -100,13 +98,29 @@ async function insertOrRefuse(
   const careful = blockOf(route, block.records, block.ranges, true);
   if (careful.rowCount === 0) return careful.refused;
   try {
-    await outside.insert(careful, token, { skipFaultyRows: true });
+    return missingFrom(route, block.records, await insertVisibly(careful, token, outside, true));
   } catch (error) {
-    if (!isBadData(error)) throw error;
-    const message = `ClickHouse refuses the block "${token}" although each of its records satisfies its contract`;
-    throw new SinkError('refused-block', message, { cause: error });
+    throw isBadData(error) ? refusedBlock(token, error) : error;
   }
-  return missingFrom(route, block.records, await outside.storedOffsets(block.ranges));
+}
+
+/**
+ * Inserts and looks what is there. ClickHouse writes a token to its log before the part gets its name: if it died in
+ * between, it drops every repeat although the rows are not there, and only another token gets them in. Both happen under
+ * one lock, so rows that are not to be seen after a repeat was dropped will never come.
+ */
+async function insertVisibly(
+  block: Block,
+  token: string,
+  outside: Outside,
+  skipFaultyRows: boolean,
+): Promise<ReadonlySet<string>> {
+  let stored: ReadonlySet<string> = new Set();
+  for (let attempt = 1; stored.size === 0 && attempt <= TOKENS_MAX; attempt += 1) {
+    await outside.insert(block, attempt === 1 ? token : `${token} #${attempt}`, { skipFaultyRows });
+    stored = await outside.storedOffsets(block.ranges);
+  }
+  return stored;
 }
 
 function missingFrom(route: Route, records: Block['records'], stored: ReadonlySet<string>): RefusedRecord[] {
@@ -129,6 +143,11 @@ async function keepRefused(route: Route, refused: readonly RefusedRecord[], outs
 
 async function advance(topic: string, ranges: readonly OffsetRange[], outside: Outside): Promise<void> {
   await outside.commit(ranges.map(({ partition, end }) => ({ topic, partition, offset: end, metadata: '' })));
+}
+
+function refusedBlock(token: string, cause?: unknown): SinkError {
+  const message = `ClickHouse does not take the block "${token}" although its records satisfy their contract. Compare the table with the migrations.`;
+  return new SinkError('refused-block', message, { cause });
 }
 
 function isBadData(error: unknown): boolean {

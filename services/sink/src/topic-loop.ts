@@ -11,7 +11,6 @@ import type { OffsetRange } from '@millrace/warehouse';
 import { BlockBuilder } from './block.ts';
 import type { SinkMetrics } from './metrics.ts';
 import type { Persist } from './outside.ts';
-import { waitOrAbort } from './retry.ts';
 import type { Route } from './routes.ts';
 import { ingestedAtMs } from './rows.ts';
 import { startingPoint } from './starting-point.ts';
@@ -21,7 +20,7 @@ import { completeBlock, type Outside, storeBlock } from './store-block.ts';
 export const BLOCK_AGE_MS_MIN = 250;
 export const BLOCK_AGE_MS_MAX = 1_000;
 /** A topic may spend one part in so many of its time on storing: slower inserts make bigger and fewer blocks. */
-export const STORE_TIME_SHARE = 20;
+export const STORE_TIME_SHARE = 10;
 /** A topic without traffic is asked this often; it is also how long a stop may wait for a poll. */
 export const IDLE_POLL_MS = 1_000;
 /** With a block gathering, a poll only takes what is there. */
@@ -40,6 +39,8 @@ export interface TopicLoop {
   readonly logger: Logger;
   /** Epoch ms. */
   readonly now: () => number;
+  /** Returns after the delay, or when the signal comes. */
+  readonly wait: (delayMs: number, signal: AbortSignal) => Promise<void>;
   /** Called when the topic is being read from its starting point. */
   readonly onStarted: () => void;
   readonly signal: AbortSignal;
@@ -124,11 +125,16 @@ async function storeFrom(positions: ReadonlyMap<number, number>, loop: TopicLoop
 }
 
 /** Fills the block until it is full or has its age. A stop leaves it unfinished: nothing of it is committed. */
-async function gather(builder: BlockBuilder, source: Source, ageMs: number, { signal, now }: TopicLoop): Promise<void> {
+async function gather(
+  builder: BlockBuilder,
+  source: Source,
+  ageMs: number,
+  { signal, now, wait }: TopicLoop,
+): Promise<void> {
   if (builder.isEmpty) builder.add(await source.poll(IDLE_POLL_MS));
   if (builder.isEmpty || builder.isFull || signal.aborted) return;
   // Waiting here, and not in a poll, lets the broker collect: two fetches make a block instead of one per record batch.
-  if (source.isCaughtUp()) await waitOrAbort(ageMs, signal);
+  if (source.isCaughtUp()) await wait(ageMs, signal);
   const endsAt = now() + BLOCK_AGE_MS_MAX;
   while (!builder.isFull && !signal.aborted && now() < endsAt) {
     builder.add(await source.poll(GATHER_POLL_MS));

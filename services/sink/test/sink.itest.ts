@@ -6,6 +6,7 @@ import { createTestSink, INGESTED_AT_MS, recordOf, stop } from './test-sink.ts';
 test('a record of every topic is stored once in its table, with where it came from', async (t) => {
   const { topics, producer, start, waitForRows, count, warehouse } = await createTestSink(t);
   const child = start();
+  const letter = { ...samples.deadLetter, failed_at: Date.now() }; // an old one would fall to the topic's retention
   await producer.send([
     { topic: topics.paymentsRaw.name, records: [recordOf(topics.paymentsRaw, samples.payment)] },
     { topic: topics.telemetryRaw.name, records: [recordOf(topics.telemetryRaw, samples.telemetry)] },
@@ -22,7 +23,7 @@ test('a record of every topic is stored once in its table, with where it came fr
       ],
     },
     { topic: topics.fraudLabels.name, records: [recordOf(topics.fraudLabels, samples.label)] },
-    { topic: topics.deadLetters.name, records: [recordOf(topics.deadLetters, samples.deadLetter)] },
+    { topic: topics.deadLetters.name, records: [recordOf(topics.deadLetters, letter)] },
   ]);
   const expected = {
     payments_raw: 1,

@@ -22,6 +22,7 @@ export const INGESTED_AT_MS = 1_772_000_000_000;
 
 export interface TestSink {
   readonly topics: Topics;
+  readonly groupId: string;
   readonly producer: Producer;
   readonly admin: KafkaAdmin;
   readonly warehouse: Warehouse;
@@ -59,6 +60,7 @@ export async function createTestSink(t: TestContext): Promise<TestSink> {
   await warehouse.migrate();
   return {
     topics,
+    groupId: `${name}.sink`,
     producer,
     admin,
     warehouse,
