@@ -66,14 +66,9 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
     failures += 1;
     report = undefined;
     instruments.failures.inc();
-    // At first the tables may be missing, because the sink makes them: said once, not at every attempt.
-    if (failures !== 1) return Math.min(RETRY_MS_MAX, intervalMs * failures);
-    if (error instanceof WarehouseError && error.code !== 'query') {
-      logger.info({ reason: error.message }, 'reconciliation waits for ClickHouse');
-    } else {
-      logger.error({ err: error }, 'reconciliation failed; trying again');
-    }
-    return intervalMs;
+    // Said once, not at every attempt.
+    if (failures === 1) logFailure(logger, error);
+    return Math.min(RETRY_MS_MAX, intervalMs * failures);
   }
 
   async function run(): Promise<void> {
@@ -98,6 +93,15 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
       await running;
     },
   };
+}
+
+/** At first the tables are missing, because the sink makes them; a statement that ClickHouse refuses is our fault. */
+function logFailure(logger: Logger, error: unknown): void {
+  if (error instanceof WarehouseError && error.code !== 'query') {
+    logger.info({ reason: error.message }, 'reconciliation waits for ClickHouse');
+  } else {
+    logger.error({ err: error }, 'reconciliation failed; trying again');
+  }
 }
 
 function createInstruments(metrics: Metrics) {
