@@ -111,6 +111,7 @@ export function trafficPart(options: {
   const { traffic, addresses, folder } = options;
   const args = ['--rate', String(traffic.rate), '--devices', String(traffic.devices)];
   args.push('--ingest', addresses.ingest, '--api', addresses.api, '--mqtt', addresses.mqtt);
+  args.push('--ledger', join(folder.dataDir, 'ledgers', 'live'));
   args.push('--ledger', join(folder.dataDir, 'ledgers'));
   return {
     name: 'traffic',

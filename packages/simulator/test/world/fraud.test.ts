@@ -17,8 +17,8 @@ const newDevices = () => createDevices(5, market, { count: 300, intervalMs: 60_0
 
 function tell(scenario: PaymentScenario, devices = newDevices()): (readonly WirePayment[])[] {
   const stories = createFraudStories(market, shoppers, devices, createRandom(5, 'test', scenario));
-  let id = 0;
-  return Array.from({ length: TOLD }, () => stories.tell(scenario, START_MS, () => `t-${(id += 1)}`));
+  const ids = Array.from({ length: TOLD * 30 }, (_, index) => `t-${index}`).values();
+  return Array.from({ length: TOLD }, () => stories.tell(scenario, START_MS, () => ids.next().value ?? 't'));
 }
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 const distinct = <T>(values: readonly T[]) => new Set(values).size;
