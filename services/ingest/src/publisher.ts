@@ -152,7 +152,8 @@ export class Publisher {
     this.#wake();
     clearTimeout(this.#lingerTimer);
     this.#lingerTimer = undefined;
-    if (this.#records === 0) return;
+    // While Kafka is away everybody has been refused already.
+    if (this.#records === 0 || this.#unavailable !== undefined) return;
     const idle = new Promise<void>((resolve) => {
       this.#idle = resolve;
     });

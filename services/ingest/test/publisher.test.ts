@@ -129,6 +129,14 @@ test('closing confirms what was taken and refuses what comes later', async () =>
   await assert.rejects(publisher.publish(topics.paymentsRaw, [payment('t-2')]), { code: 'closed' });
 });
 
+test('closing does not wait for a Kafka that is away', async () => {
+  const { publisher, producer } = createPublisher({ confirmMsMax: 20 });
+  producer.hold();
+  await assert.rejects(publisher.publish(topics.paymentsRaw, [payment('t-1')]), { code: 'unavailable' });
+  await publisher.close();
+  producer.release();
+});
+
 test('memory stays flat while Kafka is away: refused calls leave nothing behind', async () => {
   const { publisher, producer } = createPublisher({ queueRecordsMax: 100 });
   producer.hold();
