@@ -7,8 +7,8 @@ import { assertDataFolderUnused } from './data-lock.ts';
 import { LocalStackError } from './error.ts';
 import { parseResetFlags } from './flags.ts';
 
-/** What `npm start` makes in its data folder. Nothing else is removed: `--data` may name a folder by mistake. */
-const OWN_ENTRIES = ['kafka', 'clickhouse', 'logs', 'traffic', 'lock.json'];
+/** What `npm start` and the simulator make in the data folder. Nothing else is removed: `--data` may name a folder by mistake. */
+const OWN_ENTRIES = ['kafka', 'clickhouse', 'ledgers', 'logs', 'lock.json'];
 
 try {
   const { dataDir } = parseResetFlags(process.argv.slice(2), join(REPOSITORY_DIR, '.millrace'));
