@@ -3,7 +3,11 @@ import { KafkaError, toKafkaError } from './errors.ts';
 import { shareOut } from './share-out.ts';
 import type { Assignment, AssignmentUnit, GroupMembership, GroupOptions, KafkaLogger } from './types.ts';
 
-const SESSION_TIMEOUT_MS = 10_000;
+/**
+ * A member that was killed keeps its partitions for so long. The least that a broker allows by default
+ * (`group.min.session.timeout.ms`), and six heartbeats.
+ */
+const SESSION_TIMEOUT_MS = 6_000;
 const REBALANCE_TIMEOUT_MS = 10_000;
 const HEARTBEAT_INTERVAL_MS = 1_000;
 /** With all partitions paused, kafkajs looks for a due heartbeat this often. */
@@ -23,6 +27,7 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
   let current: Assignment = { generation: -1, units: [] };
   let owned: readonly string[] = [];
   let units = new Map<string, AssignmentUnit>();
+  let rebalancing = false;
   let closed = false;
 
   const createAssigner: PartitionAssigner = ({ cluster }) => {
@@ -83,8 +88,13 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
     owned = mine.map(({ id }) => id);
     // kafkajs does not tell the generation id; a count of our joins serves the same end within this process.
     current = { generation: current.generation + 1, units: mine };
+    rebalancing = false;
     logger.info({ groupId: options.groupId, owned }, 'joined the group');
     options.onAssigned(current);
+  });
+  consumer.on(consumer.events.REBALANCING, () => {
+    // From here to GROUP_JOIN kafkajs may already hold the new generation's id: a commit for the old one would pass.
+    rebalancing = true;
   });
   consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
     if (!restart && !closed) options.onFatal(toKafkaError(error, `membership of group ${options.groupId}`));
@@ -105,7 +115,7 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
 
   return {
     commit: async (generation, offsets) => {
-      if (generation !== current.generation)
+      if (rebalancing || generation !== current.generation)
         throw new KafkaError('fenced', `generation ${generation} of group ${options.groupId} is over`);
       try {
         await consumer.commitOffsets(
