@@ -89,7 +89,7 @@ export const BUILT_IN_RULES: readonly Rule[] = [
       is('customer_sum_24h', 'gte', 2_000),
     ),
   }),
-  rule('known-fraud', 600, 'Confirmed fraud before', {
+  rule('known-fraud', 400, 'Confirmed fraud before', {
     reason: 'A payment with the card was confirmed as fraud.',
     when: is('card_frauds', 'gte', 1),
   }),

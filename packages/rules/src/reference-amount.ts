@@ -1,5 +1,5 @@
 /** Minor units of a currency (ISO 4217) that are about one euro: mid 2025, three digits. */
-const MINOR_UNITS_PER_EURO: Readonly<Record<string, number>> = {
+export const MINOR_UNITS_PER_EURO: Readonly<Record<string, number>> = {
   AED: 425,
   ARS: 150_000,
   AUD: 179,
