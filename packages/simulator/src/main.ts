@@ -56,7 +56,7 @@ await runCommand(COMMAND, async ({ values }) => {
       onClose('summaries', () => clearInterval(summaries));
 
       const earlier = createHttpClient({ url: addresses.api, connections: 1, signal });
-      reportEarlierRuns(values.ledger, run.sender, earlier).catch((error: unknown) => {
+      reportEarlierRuns(values.ledger, run.session.sender, earlier).catch((error: unknown) => {
         if (!signal.aborted) fail(error);
       });
       run
@@ -67,7 +67,7 @@ await runCommand(COMMAND, async ({ values }) => {
   });
 });
 
-function summary({ sender, ledger, fleet, traffic }: Run) {
+function summary({ session: { sender, ledger }, fleet, traffic }: Run) {
   return {
     sender,
     payments: ledger.counts('payment'),

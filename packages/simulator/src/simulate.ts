@@ -1,10 +1,10 @@
 import { createLogger } from '@millrace/observability';
 import { ADDRESS_FLAGS, addressesOf, checkRunning } from './cli/addresses.ts';
 import { EXIT_FAILED, runCommand } from './cli/command.ts';
+import { connectFleet } from './cli/connect.ts';
 import type { Command, Flags } from './cli/flags.ts';
 import { createProgress, type Progress } from './cli/progress.ts';
 import { formatTable } from './cli/table.ts';
-import { SimulatorError } from './errors.ts';
 import { untilSettled } from './reconciliation.ts';
 import { openRun, type Run } from './run.ts';
 
@@ -26,8 +26,6 @@ const COMMAND = {
 
 /** Ingest or the API may be restarting at the end; that is waited for. */
 const FINISH_LIMITS = { drainMsMax: 60_000, reportMsMax: 60_000 };
-/** Devices that cannot connect at all within this time have no listener. */
-const CONNECT_MS_MAX = 20_000;
 const PROGRESS_MS = 200;
 const MINUTE_MS = 60_000;
 
@@ -53,7 +51,8 @@ await runCommand(COMMAND, async ({ values }) => {
   });
   const progress = createProgress({ stream: process.stderr, nowMs: () => performance.now() });
   try {
-    await connect(run, values.devices, stop.signal, progress, addresses.mqtt);
+    const { devices } = values;
+    await connectFleet(run.fleet, { devices, url: addresses.mqtt, signal: stop.signal, progress });
     await send(run, values.minutes * MINUTE_MS, stop, progress);
     const left = await run.finish(FINISH_LIMITS);
     if (failure !== undefined) throw failure;
@@ -67,30 +66,12 @@ await runCommand(COMMAND, async ({ values }) => {
   }
 });
 
-async function connect(run: Run, devices: number, signal: AbortSignal, progress: Progress, url: string): Promise<void> {
-  const startMs = performance.now();
-  const giveUp = new AbortController();
-  const timer = setInterval(() => {
-    const { connected } = run.fleet;
-    progress.show(connected / devices, `connecting devices: ${connected} of ${devices}`);
-    if (connected === 0 && performance.now() - startMs > CONNECT_MS_MAX) giveUp.abort();
-  }, PROGRESS_MS);
-  try {
-    await run.connect(AbortSignal.any([signal, giveUp.signal]));
-  } finally {
-    clearInterval(timer);
-  }
-  if (!giveUp.signal.aborted) return;
-  const message = `No device can connect to ${url}. Start the stack (npm start), or say by --mqtt where it is.`;
-  throw new SimulatorError('not-running', message);
-}
-
 async function send(run: Run, durationMs: number, stop: AbortController, progress: Progress): Promise<void> {
   const startMs = performance.now();
   const timer = setInterval(() => {
     const elapsedMs = performance.now() - startMs;
-    const payments = run.ledger.counts('payment');
-    const readings = run.ledger.counts('telemetry');
+    const payments = run.session.ledger.counts('payment');
+    const readings = run.session.ledger.counts('telemetry');
     const text = `payments ${payments.acknowledged} of ${payments.sent}, readings ${readings.acknowledged} of ${readings.sent} acknowledged`;
     progress.show(elapsedMs / durationMs, text);
     if (elapsedMs >= durationMs) stop.abort();
@@ -104,10 +85,10 @@ async function send(run: Run, durationMs: number, stop: AbortController, progres
 
 async function settle(run: Run, left: number, progress: Progress) {
   const of = async (kind: 'payments' | 'telemetry') => {
-    const { sent, acknowledged, refused } = run.ledger.counts(kind === 'payments' ? 'payment' : 'telemetry');
+    const { sent, acknowledged, refused } = run.session.ledger.counts(kind === 'payments' ? 'payment' : 'telemetry');
     const counts = await untilSettled({
-      api: run.api,
-      sender: run.sender,
+      api: run.session.api,
+      sender: run.session.sender,
       kind,
       accepted: acknowledged,
       signal: new AbortController().signal,
@@ -122,10 +103,10 @@ async function settle(run: Run, left: number, progress: Progress) {
   const { duplicates, malformed, malformedAccepted } = run.traffic.counts();
   const unacknowledged = left;
   const ok = [payments, telemetry].every(({ lost, twice }) => lost === 0 && twice === 0);
-  const reasons = Object.fromEntries(run.ledger.reasons());
+  const reasons = Object.fromEntries(run.session.ledger.reasons());
   return {
     ok,
-    sender: run.sender,
+    sender: run.session.sender,
     payments,
     telemetry,
     unacknowledged,
