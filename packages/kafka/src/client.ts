@@ -58,8 +58,8 @@ export function createKafka(options: KafkaOptions): Kafka {
     });
   return {
     admin: () => createAdmin(client),
-    producer: () => createProducer(client, options.logger),
-    transactionalProducer: (producerOptions) => createTransactionalProducer(client, producerOptions),
+    producer: () => createProducer(() => createCluster(1), options.logger),
+    transactionalProducer: (producerOptions) => createTransactionalProducer(createCluster(1), producerOptions),
     reader: ({ isolation }) => createReader(createCluster(isolation === 'read_committed' ? 1 : 0), isolation),
     group: (groupOptions) => joinGroup(client, groupOptions, options.logger),
   };

@@ -1,4 +1,4 @@
-import { type AbortedTransaction, readInt64 } from './record-batch.ts';
+import { type AbortedTransaction, readInt64 } from './record-batch-decoder.ts';
 import type { TopicPartition } from './types.ts';
 
 export interface FetchedPartition extends TopicPartition {

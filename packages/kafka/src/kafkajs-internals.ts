@@ -22,12 +22,36 @@ interface ProtocolRequest {
   readonly requestTimeout?: number | null;
 }
 
+interface ProducerRequest {
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
 export interface Broker {
   readonly nodeId: number;
   readonly connectionPool: { send(request: ProtocolRequest): Promise<unknown> };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   isConnected(): boolean;
+  initProducerId(request: {
+    readonly transactionalId?: string;
+    readonly transactionTimeout: number;
+  }): Promise<{ producerId: string; producerEpoch: number }>;
+  addPartitionsToTxn(
+    request: ProducerRequest & { readonly topics: readonly { topic: string; partitions: readonly number[] }[] },
+  ): Promise<unknown>;
+  addOffsetsToTxn(request: ProducerRequest & { readonly groupId: string }): Promise<unknown>;
+  txnOffsetCommit(
+    request: ProducerRequest & {
+      readonly groupId: string;
+      readonly topics: readonly {
+        topic: string;
+        partitions: readonly { partition: number; offset: string; metadata: string | null }[];
+      }[];
+    },
+  ): Promise<unknown>;
+  endTxn(request: ProducerRequest & { readonly transactionResult: boolean }): Promise<unknown>;
   listOffsets(request: {
     readonly isolationLevel?: number;
     readonly topics: readonly { topic: string; partitions: readonly { partition: number; timestamp: number }[] }[];
@@ -42,9 +66,19 @@ export interface Cluster {
   refreshMetadata(): Promise<void>;
   refreshMetadataIfNecessary(): Promise<void>;
   findBroker(options: { nodeId: string | number }): Promise<Broker>;
+  findControllerBroker(): Promise<Broker>;
+  findGroupCoordinator(options: { groupId: string; coordinatorType: 0 | 1 }): Promise<Broker>;
   removeBroker(options: { host: string; port: number }): void;
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>;
   findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[];
+}
+
+/** Writes the protocol's types, big-endian, into a growing buffer. */
+interface ProtocolEncoder {
+  writeInt16(value: number): this;
+  writeInt32(value: number): this;
+  writeString(value: string | null): this;
+  writeBytes(value: Buffer): this;
 }
 
 interface ClusterOptions {
@@ -67,6 +101,7 @@ interface ClusterOptions {
 }
 
 export const ClusterClass = require('kafkajs/src/cluster') as new (options: ClusterOptions) => Cluster;
+export const Encoder = require('kafkajs/src/protocol/encoder') as new () => ProtocolEncoder;
 export const createClusterLogger = (
   require('kafkajs/src/loggers') as { createLogger(options: { level: number; logCreator: unknown }): unknown }
 ).createLogger;

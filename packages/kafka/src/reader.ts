@@ -1,7 +1,8 @@
 import { KafkaError, toKafkaError } from './errors.ts';
 import { decodeFetchResponse, type FetchedPartition } from './fetch-response.ts';
 import { type Broker, type Cluster, createProtocolError, fetchRequestV11 } from './kafkajs-internals.ts';
-import { decodeRecordSet } from './record-batch.ts';
+import { reconnect } from './reconnect.ts';
+import { decodeRecordSet } from './record-batch-decoder.ts';
 import type { Isolation, PartitionReader, ReadBatch, TopicPartition } from './types.ts';
 
 /** Per partition and fetch; a single larger record still comes (KIP-74). */
@@ -24,7 +25,7 @@ const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${part
 
 /**
  * A consumer with manual assignment, which kafkajs has not. It uses kafkajs's cluster (connections, TLS, SASL, metadata)
- * and its fetch request, and decodes the answer itself (see record-batch.ts for why).
+ * and its fetch request, and decodes the answer itself (see record-batch-decoder.ts for why).
  */
 export async function createReader(cluster: Cluster, isolation: Isolation): Promise<PartitionReader> {
   const positions = new Map<string, Position>();
@@ -94,7 +95,7 @@ export async function createReader(cluster: Cluster, isolation: Isolation): Prom
         return await poll(maxWaitMs);
       } catch (error) {
         const failure = toKafkaError(error, 'fetch');
-        if (failure.retriable && !closed) await recover(cluster, error);
+        if (failure.retriable && !closed) await reconnect(cluster, error);
         throw failure;
       }
     },
@@ -206,18 +207,5 @@ async function lookUpNamedOffsets(
     if (offset === undefined)
       throw new KafkaError('unavailable', `no offset for ${position.topic}-${position.partition}`, { retriable: true });
     if (typeof position.offset === 'string') position.offset = Number(offset);
-  }
-}
-
-/** Drops the connection that failed and asks for the metadata again; the owner's next poll finds the new leaders. */
-async function recover(cluster: Cluster, error: unknown): Promise<void> {
-  const { name, host, port } = error as { name?: string; host?: string; port?: number };
-  if (name === 'KafkaJSConnectionClosedError' && host !== undefined && port !== undefined)
-    cluster.removeBroker({ host, port });
-  try {
-    if (!cluster.isConnected()) await cluster.connect();
-    await cluster.refreshMetadata();
-  } catch (cause) {
-    throw toKafkaError(cause, 'fetch: no broker answers');
   }
 }

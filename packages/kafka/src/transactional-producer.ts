@@ -1,74 +1,99 @@
-import type { Kafka as KafkaJs, Transaction } from 'kafkajs';
+import { BatchWriter } from './batch-writer.ts';
+import { Coordinators } from './coordinators.ts';
 import { toKafkaError } from './errors.ts';
-import { ACKS_ALL, createPartitioner, splitIntoRequests } from './producer.ts';
-import type { TransactionalProducer } from './types.ts';
+import type { Cluster } from './kafkajs-internals.ts';
+import type { OffsetCommit, TransactionalProducer } from './types.ts';
 
-const SEND_TIMEOUT_MS = 30_000;
-/**
- * After a commit the broker answers the next transaction with CONCURRENT_TRANSACTIONS until its markers are written,
- * a few milliseconds later. kafkajs's default first wait of 300 ms would be the time a transaction takes.
- * The sum of the waits is about 20 s: long enough for a broker that restarts; after that the task is rebuilt.
- */
-const RETRY = { initialRetryTime: 3, multiplier: 1.4, maxRetryTime: 500, retries: 55 };
+/** How long a transaction is tried, below the time after which the broker aborts it by itself. */
+const ATTEMPT_TIMEOUT_MS = 30_000;
 
 /**
  * Delivery: what is committed here is seen by read-committed readers all at once or never, together with the offsets
- * of what it was made from. After any error the state on the broker is unknown to us: the owner closes this producer,
- * and the next one with the same transactional id aborts or completes what was left (KIP-98).
+ * of what it was made from. A broker that is away for a moment is waited for. After any error the state on the broker
+ * is unknown to us: the owner closes this producer, and the next one with the same transactional id aborts or completes
+ * what was left (KIP-98).
  */
 export async function createTransactionalProducer(
-  client: KafkaJs,
-  options: { readonly transactionalId: string; readonly transactionTimeoutMs: number },
+  cluster: Cluster,
+  {
+    transactionalId,
+    transactionTimeoutMs,
+  }: { readonly transactionalId: string; readonly transactionTimeoutMs: number },
 ): Promise<TransactionalProducer> {
-  const producer = client.producer({
-    transactionalId: options.transactionalId,
-    transactionTimeout: options.transactionTimeoutMs,
-    idempotent: true,
-    maxInFlightRequests: 1,
-    allowAutoTopicCreation: false,
-    createPartitioner,
-    retry: RETRY,
-  });
-  const attempt = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
+  const coordinators = new Coordinators(cluster);
+  const attempt = async <T>(doing: string, work: (deadlineMs: number) => Promise<T>): Promise<T> => {
     try {
-      return await work();
+      return await work(Date.now() + Math.min(ATTEMPT_TIMEOUT_MS, transactionTimeoutMs / 2));
     } catch (error) {
-      throw toKafkaError(error, `${doing} (${options.transactionalId})`);
+      throw toKafkaError(error, `${doing} (${transactionalId})`);
     }
   };
-  let transaction: Transaction;
+
+  let identity: { readonly transactionalId: string; readonly producerId: number; readonly producerEpoch: number };
   try {
-    await attempt('connect the transactional producer', () => producer.connect());
-    // The first transaction() asks for the producer id, which is what fences predecessors: do it now, not at the first commit.
-    transaction = await attempt('fence earlier producers', () => producer.transaction());
+    identity = await attempt('fence earlier producers', async (deadlineMs) => {
+      await cluster.connect();
+      await cluster.refreshMetadata();
+      // Answers only when the last transaction of a predecessor is over, one way or the other.
+      const { producerId, producerEpoch } = await coordinators.send(
+        'transaction',
+        transactionalId,
+        deadlineMs,
+        (broker) => broker.initProducerId({ transactionalId, transactionTimeout: transactionTimeoutMs }),
+      );
+      return { transactionalId, producerId: Number(producerId), producerEpoch };
+    });
   } catch (error) {
-    await producer.disconnect();
+    await cluster.disconnect();
     throw error;
   }
+  const writer = new BatchWriter(cluster, { ...identity, transactional: true }, transactionalId);
 
   return {
     commitTransaction: ({ batches, groupId, offsets }) =>
-      attempt('commit a transaction', async () => {
-        if (!transaction.isActive()) transaction = await producer.transaction();
-        // 1. The records: outputs, changelog, dead letters.
-        for (const topicMessages of splitIntoRequests(batches)) {
-          await transaction.sendBatch({ acks: ACKS_ALL, timeout: SEND_TIMEOUT_MS, topicMessages });
+      attempt('commit a transaction', async (deadlineMs) => {
+        const assigned = await writer.assign(batches, deadlineMs);
+        // 1. Tell the coordinator which partitions take part; it begins the transaction.
+        if (assigned.length > 0) {
+          const topics = groupByTopic(assigned, ({ partition }) => partition);
+          await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
+            broker.addPartitionsToTxn({ ...identity, topics }),
+          );
         }
-        // 2. The offsets of the input that they were made from.
-        await transaction.sendOffsets({ consumerGroupId: groupId, topics: groupByTopic(offsets) });
+        // 2. The records, and beside them the offsets of the input that they were made from.
+        await Promise.all([
+          writer.write(assigned, deadlineMs),
+          (async () => {
+            await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
+              broker.addOffsetsToTxn({ ...identity, groupId }),
+            );
+            const topics = groupByTopic(offsets, toOffset);
+            await coordinators.send('group', groupId, deadlineMs, (broker) =>
+              broker.txnOffsetCommit({ ...identity, groupId, topics }),
+            );
+          })(),
+        ]);
         // 3. Both become visible together.
-        await transaction.commit();
+        await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
+          broker.endTxn({ ...identity, transactionResult: true }),
+        );
       }),
-    close: () => producer.disconnect(),
+    close: () => cluster.disconnect(),
   };
 }
 
-function groupByTopic(offsets: readonly { topic: string; partition: number; offset: number; metadata?: string }[]) {
-  const byTopic = new Map<string, { partition: number; offset: string; metadata?: string }[]>();
-  for (const { topic, partition, offset, metadata } of offsets) {
-    const partitions = byTopic.get(topic) ?? [];
-    partitions.push({ partition, offset: String(offset), ...(metadata === undefined ? {} : { metadata }) });
-    byTopic.set(topic, partitions);
-  }
-  return [...byTopic].map(([topic, partitions]) => ({ topic, partitions }));
+const toOffset = ({ partition, offset, metadata }: OffsetCommit) => ({
+  partition,
+  offset: String(offset),
+  metadata: metadata ?? null,
+});
+
+function groupByTopic<P extends { readonly topic: string }, T>(
+  entries: readonly P[],
+  toPartition: (entry: P) => T,
+): { topic: string; partitions: T[] }[] {
+  return [...Map.groupBy(entries, ({ topic }) => topic)].map(([topic, group]) => ({
+    topic,
+    partitions: group.map(toPartition),
+  }));
 }

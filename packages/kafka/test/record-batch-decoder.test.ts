@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { decodeRecordSet } from '../src/record-batch.ts';
+import { decodeRecordSet } from '../src/record-batch-decoder.ts';
 
 const require = createRequire(import.meta.url);
 interface Encoder {

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { chunk } from '../src/batch-writer.ts';
+import { crc32c } from '../src/crc32c.ts';
+import { encodeRecordBatch } from '../src/record-batch-encoder.ts';
+
+const require = createRequire(import.meta.url);
+// kafkajs's decoder and checksum, which work with real brokers, are the independent side of these tests.
+const kafkaJsCrc32c = require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
+const Decoder = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => object;
+interface DecodedBatch {
+  readonly producerId: string;
+  readonly producerEpoch: number;
+  readonly firstSequence: number;
+  readonly inTransaction: boolean;
+  readonly lastOffsetDelta: number;
+  readonly maxTimestamp: string;
+  readonly records: { offset: string; timestamp: string; key: Buffer | null; value: Buffer | null; headers: object }[];
+}
+const decode = require('kafkajs/src/protocol/recordBatch/v0/decoder') as (decoder: object) => Promise<DecodedBatch>;
+
+const text = fc.string({ unit: 'grapheme', maxLength: 200 });
+const anyRecord = fc.record({
+  key: fc.option(text, { nil: null }),
+  value: fc.option(
+    fc.oneof(
+      text,
+      fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+    ),
+    { nil: null },
+  ),
+  timestampMs: fc.integer({ min: 0, max: 4_000_000_000_000 }),
+  headers: fc.dictionary(
+    fc.string({ minLength: 1, maxLength: 10 }).filter((name) => name !== '__proto__'),
+    fc.string({ maxLength: 200 }),
+    { maxKeys: 3 },
+  ),
+});
+
+test('another client reads back what was encoded, and the checksum holds', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(anyRecord, { minLength: 1, maxLength: 20 }),
+      fc.record({ producerId: fc.nat(), producerEpoch: fc.nat(32_767), transactional: fc.boolean() }),
+      fc.nat(2 ** 31 - 1),
+      async (records, identity, sequence) => {
+        const bytes = encodeRecordBatch(records, identity, sequence, 0);
+        assert.equal(bytes.readUInt32BE(17), kafkaJsCrc32c(bytes.subarray(21)));
+        const batch = await decode(new Decoder(Buffer.from(bytes)));
+        assert.deepEqual(
+          [batch.producerId, batch.producerEpoch, batch.inTransaction, batch.firstSequence, batch.lastOffsetDelta],
+          [String(identity.producerId), identity.producerEpoch, identity.transactional, sequence, records.length - 1],
+        );
+        assert.equal(Number(batch.maxTimestamp), Math.max(...records.map(({ timestampMs }) => timestampMs)));
+        assert.deepEqual(
+          batch.records.map(({ offset, timestamp, key, value, headers }) => ({
+            offset: Number(offset),
+            timestampMs: Number(timestamp),
+            key: key?.toString() ?? null,
+            value: value?.toString('hex') ?? null,
+            headers: Object.fromEntries(Object.entries(headers).map(([name, header]) => [name, String(header)])),
+          })),
+          records.map(({ timestampMs, key, value, headers }, offset) => ({
+            offset,
+            timestampMs,
+            key,
+            value: value === null ? null : Buffer.from(value as string).toString('hex'),
+            headers: { ...headers },
+          })),
+        );
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
+test('a record without a timestamp gets the one of now', async () => {
+  const bytes = encodeRecordBatch(
+    [{ key: 'k', value: 'v' }],
+    { producerId: 1, producerEpoch: 0, transactional: false },
+    0,
+    12_345,
+  );
+  assert.equal((await decode(new Decoder(bytes))).records[0]?.timestamp, '12345');
+});
+
+test('the checksum of "123456789" is the one that the standard gives', () => {
+  const bytes = Buffer.from('123456789');
+  assert.equal(crc32c(bytes, 0, bytes.length), 0xe3069283);
+});
+
+test('the checksum is right for any length and any start', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(20), (array, from) => {
+      const bytes = Buffer.from(array);
+      const start = Math.min(from, bytes.length);
+      assert.equal(crc32c(bytes, start, bytes.length), kafkaJsCrc32c(bytes.subarray(start)));
+    }),
+  );
+});
+
+const record = (key: string, bytes: number) => ({ key, value: 'x'.repeat(bytes) });
+
+test('records below the limit stay in one batch', () => {
+  assert.deepEqual(
+    chunk([record('1', 10), record('2', 10)]).map(({ length }) => length),
+    [2],
+  );
+});
+
+test('what is over the limit of a batch is split, in order', () => {
+  const records = Array.from({ length: 10 }, (_, i) => record(String(i), 300_000));
+  const chunks = chunk(records);
+  assert.deepEqual(
+    chunks.map(({ length }) => length),
+    [3, 3, 3, 1],
+  );
+  assert.deepEqual(chunks.flat(), records);
+});
+
+test('a record over the limit goes alone, for the broker to judge', () => {
+  assert.deepEqual(
+    chunk([record('1', 10), record('2', 2_000_000), record('3', 10)]).map(({ length }) => length),
+    [1, 1, 1],
+  );
+});
