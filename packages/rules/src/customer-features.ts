@@ -138,7 +138,7 @@ function observeCard(
   const atMs = payment.event_time;
   const before = window.last(atMs);
   const place = placeOf(payment);
-  if (before !== undefined) {
+  if (before !== undefined && before.timeMs > atMs - DAY_MS) {
     features.idle_s = Math.round((atMs - before.timeMs) / 1000);
     if (place !== undefined && before.fields.placed_at > atMs - DAY_MS) {
       const km = distanceKm(unpackPlace(before.fields.place), place);

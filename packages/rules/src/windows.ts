@@ -19,6 +19,12 @@ export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
 
+/**
+ * Kept beyond the longest window, so that a payment that comes this late still finds its whole window: a store forgets
+ * from the newest event of a key on.
+ */
+const LATENESS_MS = HOUR_MS;
+
 /** How a card's attempt ended: a small amount is what a stolen card is tried with. */
 export const OUTCOME = { plain: 0, small: 1, declined: 2 } as const;
 /** Whether the customer had paid to this counterparty before. */
@@ -29,7 +35,7 @@ export const CARD_WINDOW = {
   fields: ['amount', 'outcome', 'counterparty', 'place', 'placed_at'],
   sums: ['amount'],
   // In 24 h an aeroplane gets anywhere, so an older place says nothing about speed.
-  retentionMs: DAY_MS,
+  retentionMs: DAY_MS + LATENESS_MS,
   eventsPerKeyMax: 300,
   keysMax: 250_000,
 } as const;
@@ -38,7 +44,7 @@ export const CARD_WINDOW = {
 export const CUSTOMER_WINDOW = {
   fields: ['amount', 'counterparty', 'novelty', 'under_limit', 'country', 'since'],
   sums: ['amount', 'under_limit'],
-  retentionMs: 30 * DAY_MS,
+  retentionMs: 30 * DAY_MS + LATENESS_MS,
   eventsPerKeyMax: 500,
   keysMax: 250_000,
 } as const;
@@ -47,7 +53,7 @@ export const CUSTOMER_WINDOW = {
 export const MERCHANT_WINDOW = {
   fields: ['amount'],
   sums: ['amount'],
-  retentionMs: DAY_MS,
+  retentionMs: DAY_MS + LATENESS_MS,
   eventsPerKeyMax: 2_000,
   keysMax: 100_000,
 } as const;
@@ -55,7 +61,7 @@ export const MERCHANT_WINDOW = {
 /** Key: terminal. `since` is when it was first seen. */
 export const TERMINAL_WINDOW = {
   fields: ['card', 'since'],
-  retentionMs: DAY_MS,
+  retentionMs: DAY_MS + LATENESS_MS,
   eventsPerKeyMax: 500,
   keysMax: 100_000,
 } as const;
@@ -64,7 +70,7 @@ export const TERMINAL_WINDOW = {
 export const PAYEE_WINDOW = {
   fields: ['amount', 'sender', 'stranger'],
   sums: ['amount', 'stranger'],
-  retentionMs: DAY_MS,
+  retentionMs: DAY_MS + LATENESS_MS,
   eventsPerKeyMax: 500,
   keysMax: 250_000,
 } as const;
