@@ -16,7 +16,8 @@ import { createScreen } from './supervisor/screen.ts';
 import { Stack } from './supervisor/stack.ts';
 import { createStatus } from './supervisor/status.ts';
 
-const STATUS_MS = 1_000;
+/** Where the line is rewritten in place, it should move; elsewhere it is printed every 10 s. */
+const STATUS_MS = process.stdout.isTTY ? 1_000 : 5_000;
 /** Parts of a run that was killed get this long to leave their ports. */
 const LEFTOVERS_MS_MAX = 15_000;
 /** One Ctrl-C arrives up to three times: from the terminal, from npm, from the script that npm runs. */

@@ -12,6 +12,14 @@ export type Program =
   /** Any other program. */
   | { readonly kind: 'native'; readonly command: string; readonly args: readonly string[] };
 
+/**
+ * Measured at 500 payments/s and 2,000 readings/s: the five services and the simulator take 1.3 GB with them and 2.3 GB
+ * without, for a tenth more CPU. V8 lets its young generation grow to 100 MB before it cleans up, and glibc keeps an
+ * arena of its own for each thread.
+ */
+const NODE_FLAGS = ['--max-semi-space-size=4'];
+const MEMORY_ENVIRONMENT = { MALLOC_ARENA_MAX: '2' };
+
 export interface Child {
   readonly pid: number | undefined;
   /** Resolves when the process has ended, to a phrase for people: 'exit code 1', 'signal SIGKILL', 'could not be run: ...'. */
@@ -35,11 +43,15 @@ export function spawnChild(
   putAsideLog(options.logFile);
   const log = openSync(options.logFile, 'a');
   try {
-    const env = childEnvironment({ ...options.env, MILLRACE_SUPERVISED: '1' });
+    const env = childEnvironment({ ...MEMORY_ENVIRONMENT, ...options.env, MILLRACE_SUPERVISED: '1' });
     const { cwd } = options;
     return program.kind === 'node'
       ? childOf(
-          spawn(process.execPath, [program.file, ...program.args], { cwd, env, stdio: ['ignore', log, log, 'ipc'] }),
+          spawn(process.execPath, [...NODE_FLAGS, program.file, ...program.args], {
+            cwd,
+            env,
+            stdio: ['ignore', log, log, 'ipc'],
+          }),
         )
       : childOf(
           spawn('sh', ['-c', BOUND_TO_PARENT, 'sh', program.command, ...program.args], {

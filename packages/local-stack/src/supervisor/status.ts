@@ -1,9 +1,9 @@
+import { getText } from '../probe.ts';
 import type { Part } from './part.ts';
 import type { ServicePart } from './plan.ts';
 import { parseSamples, type Sample } from './prometheus-text.ts';
 import { histogramQuantile, Totals } from './totals.ts';
 
-const REQUEST_MS_MAX = 2_000;
 const RECONCILIATION_MS = 5_000;
 /** Rates and the p99 are those of about this long before now. */
 const WINDOW_MS = 30_000;
@@ -33,7 +33,7 @@ export function createStatus(options: { services: readonly ServicePart[]; api: s
   async function readFaults(): Promise<void> {
     if (performance.now() < nextFaultsMs) return;
     nextFaultsMs = performance.now() + RECONCILIATION_MS;
-    const text = await get(`${options.api}/v1/reconciliation`);
+    const text = await getText(`${options.api}/v1/reconciliation`);
     if (text !== undefined) faults = addFaults(JSON.parse(text));
   }
 
@@ -42,8 +42,8 @@ export function createStatus(options: { services: readonly ServicePart[]; api: s
       await Promise.all([
         readFaults(),
         ...options.services.map(async ({ name, metricsUrl }) => {
-          const text = await get(metricsUrl);
-          if (text !== undefined) totals.take(name, parseSamples(text), totalOf);
+          const text = await getText(metricsUrl);
+          if (text !== undefined) totals.take(name, parseSamples(text, METRICS), totalOf);
         }),
       ]);
       const reading = { atMs: performance.now(), totals: totals.snapshot() };
@@ -71,6 +71,13 @@ function statusLine(now: Reading, before: Reading, faults: Faults | undefined, p
     ...parts.filter((part) => part.state !== 'ready').map((part) => `${part.name} ${part.state}`),
   ].join(' | ');
 }
+
+const METRICS: ReadonlySet<string> = new Set([
+  'millrace_ingest_events_accepted_total',
+  'millrace_streams_outputs_total',
+  'millrace_sink_rows_stored_total',
+  'millrace_end_to_end_seconds_bucket',
+]);
 
 /** Under which total of the line a sample counts. Buckets of the latency count under their bound. */
 function totalOf({ name, labels }: Sample): string | undefined {
@@ -112,18 +119,6 @@ function addFaults(reconciliation: unknown): Faults {
     if (typeof of.duplicated === 'number') duplicated += of.duplicated;
   }
   return { lost, duplicated };
-}
-
-/** The body, or undefined while nobody answers: a service that is being restarted is no news for this line. */
-async function get(url: string): Promise<string | undefined> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_MS_MAX) });
-    const text = await response.text();
-    return response.ok ? text : undefined;
-  } catch (error) {
-    if (error instanceof TypeError || (error as Error).name === 'TimeoutError') return undefined;
-    throw error;
-  }
 }
 
 function thousands(value: number): string {

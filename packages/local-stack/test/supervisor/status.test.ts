@@ -9,11 +9,12 @@ const SCRAPE = `# HELP http_total Requests.
 http_total{path="/a b",note="say \\"}\\""} 12
 http_total 3.5e2
 latency_bucket{le="+Inf"} 7 1700000000000
+http_totals 5
 
 `;
 
-test('samples are read with their labels, and what is no sample is passed over', () => {
-  assert.deepEqual(parseSamples(SCRAPE), [
+test('samples of the names asked for are read with their labels', () => {
+  assert.deepEqual(parseSamples(SCRAPE, new Set(['http_total', 'latency_bucket', 'absent'])), [
     { name: 'http_total', labels: { path: '/a b', note: 'say \\"}\\"' }, value: 12 },
     { name: 'http_total', labels: {}, value: 350 },
     { name: 'latency_bucket', labels: { le: '+Inf' }, value: 7 },
