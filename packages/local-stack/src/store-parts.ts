@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CLICKHOUSE_ENVIRONMENT } from './clickhouse/environment.ts';
 import { javaCommand, REPOSITORY_DIR } from './config.ts';
 import { kafkaAnswers } from './kafka/ready.ts';
 import { prepareKafka } from './kafka/server.ts';
@@ -46,7 +47,7 @@ export function clickhousePart(folder: DataFolder, options: { port: number }): P
   return {
     name: 'clickhouse',
     program: { kind: 'node', file: CLICKHOUSE_MAIN, args },
-    env: {},
+    env: CLICKHOUSE_ENVIRONMENT,
     cwd: REPOSITORY_DIR,
     logFile: join(folder.logsDir, 'clickhouse.log'),
     isReady: () => httpAnswers(`http://${LOOPBACK}:${options.port}/ping`),
