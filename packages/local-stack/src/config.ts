@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url';
 /** The root of the repository: where services are started, and where `.millrace/` keeps their data. */
 export const REPOSITORY_DIR = fileURLToPath(new URL('../../../', import.meta.url));
 
+/** What can be made again at any time; `npm ci` empties it. */
+export const CACHE_DIR = join(REPOSITORY_DIR, 'node_modules', '.cache', 'millrace');
+
 /** What `npm start` uses instead of a part of its own. */
 export interface OutsideParts {
   readonly kafkaBrokers: string | undefined;

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CACHE_DIR } from '../config.ts';
 import { LocalStackError } from '../error.ts';
 
 const POM_FILE = fileURLToPath(new URL('../../kafka/pom.xml', import.meta.url));
-const CACHE_DIR = fileURLToPath(new URL('../../../../node_modules/.cache/millrace/', import.meta.url));
 /** 46 jars, 43 MB: 6 s on a fast line; this bounds a slow one. */
 const DOWNLOAD_MS_MAX = 600_000;
 /** Written last, so that a folder with it is whole. */
