@@ -33,7 +33,7 @@ const POLL_MS_MIN = 500;
 /** Counting is work for the store, which has other work while it catches up: it rests this many times as long. */
 const REST_FACTOR = 2;
 /** When nothing has moved for this long, nothing will. A service that is restarted and restores needs less. */
-const STANDSTILL_MS_MAX = 60_000;
+const STANDSTILL_MS_MAX = 120_000;
 
 /**
  * Waits until everything that a sender was told is accepted is decided and stored, or nothing moves any more.

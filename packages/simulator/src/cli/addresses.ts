@@ -52,5 +52,8 @@ export async function checkRunning({ ingest, api }: Pick<Addresses, 'ingest' | '
 
 function checked(flag: string, text: string, protocols: readonly string[]): string {
   if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text;
-  throw new SimulatorError('usage', `--${flag} ${text}: it takes a URL that begins with ${protocols.join(' or ')}//.`);
+  throw new SimulatorError(
+    'usage',
+    `--${flag} ${text}: it takes a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}.`,
+  );
 }
