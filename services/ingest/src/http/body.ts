@@ -53,6 +53,9 @@ function inflate(payload: Readable): Gunzip {
   pipeline(payload, inflated, () => {
     // An error reaches whoever reads `inflated`, as its own 'error' event; there is nothing to add here.
   });
+  inflated.on('error', () => {
+    // Nobody reads it any more once the body was refused as too large; what is wrong behind that point changes nothing.
+  });
   return inflated;
 }
 

@@ -1,3 +1,4 @@
+import { finished, type Readable } from 'node:stream';
 import type { Problem } from '@millrace/contracts';
 import type { Logger } from '@millrace/observability';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -52,13 +53,14 @@ export function sendProblem(reply: FastifyReply, details: ProblemDetails): Fasti
 
 /** One place where errors become answers; a 5xx tells nothing of the inside, the log does. */
 export function registerProblemHandlers(app: FastifyInstance, logger: Logger): void {
-  app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+  app.setErrorHandler(async (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     if (error instanceof HttpProblem)
       for (const [name, value] of Object.entries(error.headers)) reply.header(name, value);
     const details = problemFor(error, request);
     if (details.status === 500) {
       logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed');
     }
+    if (details.status === 413) await readAway(request.raw);
     return sendProblem(reply, details);
   });
   app.setNotFoundHandler((_request, reply) =>
@@ -75,6 +77,17 @@ export function problemFor(error: unknown, request: FastifyRequest): ProblemDeta
   if (error instanceof IngestError) return unavailableProblem(error);
   const known = error instanceof Error ? problemOf(error, request) : undefined;
   return known ?? problem(500, 'internal', 'Internal error', 'Send the request again later.');
+}
+
+/**
+ * Reads what is left of a refused body, for as long as a body may take: whoever is still sending would otherwise see a
+ * broken connection instead of the answer.
+ */
+function readAway(body: Readable): Promise<void> {
+  body.unpipe();
+  body.resume();
+  // An end by an error is an end, too: then there is nobody to answer.
+  return new Promise((resolve) => finished(body, () => resolve()));
 }
 
 function unavailableProblem(error: IngestError): ProblemDetails {
@@ -95,7 +108,7 @@ function problemOf(error: Error & Partial<FastifyError>, request: FastifyRequest
     case 'FST_ERR_CTP_BODY_TOO_LARGE': {
       const { bodyLimit } = request.routeOptions;
       const detail = `The body is over ${bodyLimit} bytes (after decompression). Send fewer events at once, or NDJSON to /v1/batches.`;
-      return problem(413, 'body-too-large', 'Body too large', detail, { limit_bytes: bodyLimit });
+      return problem(413, 'body-too-large', 'Body too large', detail, { field: 'body', limit_bytes: bodyLimit });
     }
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': {
       const detail = 'Send application/json, or application/x-ndjson with one event per line.';
