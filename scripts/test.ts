@@ -7,7 +7,7 @@ import { globSync } from 'node:fs';
 
 const FILES = {
   unit: ['packages/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
-  integration: ['packages/*/test/**/*.itest.ts', 'services/*/test/**/*.itest.ts'],
+  integration: ['packages/*/test/**/*.itest.ts', 'services/*/test/**/*.itest.ts', 'test/**/*.itest.ts'],
 } as const;
 const SETUP = 'packages/local-stack/src/test-setup.ts';
 /** Bounds a test that hangs, so that the run fails by saying which one it was. */

@@ -12,7 +12,7 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   kafkajs: /^packages\/kafka\//,
   '@clickhouse/client': /^packages\/(warehouse\/|local-stack\/(test|bench)\/)/,
   chdb: /^packages\/local-stack\//,
-  mqtt: /^(services\/ingest\/|packages\/simulator\/)/,
+  mqtt: /^(services\/ingest\/|packages\/simulator\/|test\/)/,
   aedes: /^(services\/ingest\/|packages\/simulator\/test\/)/,
 };
 
@@ -26,7 +26,7 @@ const FORBIDDEN_NAMES = /(^|[-/.])(utils?|helpers?|common|managers?|misc)([-/.]|
 
 interface SourceFile {
   readonly path: string;
-  /** `packages/kafka`, `services/sink`, `scripts`. */
+  /** `packages/kafka`, `services/sink`, `test/end-to-end`, `scripts`. */
   readonly workspace: string;
   readonly text: string;
   /** The modules that are imported, as they are written. */
@@ -37,6 +37,7 @@ const FILES: readonly SourceFile[] = globSync([
   'packages/*/{src,test,bench}/**/*.{ts,mjs,js}',
   'services/*/{src,test,bench}/**/*.{ts,mjs,js}',
   'scripts/**/*.{ts,mjs}',
+  'test/*/**/*.{ts,mjs}',
 ]).map((path) => {
   const text = readFileSync(path, 'utf8');
   const workspace = path.startsWith('scripts/') ? 'scripts' : path.split('/').slice(0, 2).join('/');
@@ -190,7 +191,7 @@ test('every service and package has its README, and every service its few files'
 });
 
 test('versions are pinned, and the lockfile names no registry', () => {
-  const loose = globSync(['package.json', 'packages/*/package.json', 'services/*/package.json']).flatMap((file) => {
+  const loose = globSync(['package.json', '{packages,services,test}/*/package.json']).flatMap((file) => {
     const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(file, 'utf8'));
     const versions = Object.entries<string>({ ...dependencies, ...devDependencies });
     return versions
