@@ -105,6 +105,11 @@ function kindOf(alert) {
   return alert.kind === 'device' ? 'device' : (alert.decision ?? 'review');
 }
 
+/** The summary says the amount and the decision again, which have columns here. */
+function reasonsOf({ kind, rules, summary }) {
+  return kind === 'payment' && rules.length > 0 ? rules.map(({ reason }) => reason).join(' ') : summary;
+}
+
 function alertRow(alert, isNew) {
   const kind = kindOf(alert);
   const open = element('button', { type: 'button', class: 'open' }, formatClock(alert.raised_at));
@@ -117,7 +122,7 @@ function alertRow(alert, isNew) {
     element('td', { class: 'number' }, String(Math.round(alert.score))),
     element('td', {}, alert.customer_id ?? alert.device_id ?? alert.merchant_id ?? ''),
     element('td', { class: 'number' }, alert.amount === undefined ? '' : `${alert.amount} ${alert.currency}`),
-    element('td', { class: 'why' }, alert.summary),
+    element('td', { class: 'why' }, reasonsOf(alert)),
   );
   row.addEventListener('click', () => showDetail(alert));
   return row;

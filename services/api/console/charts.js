@@ -61,7 +61,7 @@ function paymentsOptions(colour) {
   const fill = colour.accent.replace('rgb(', 'rgba(').replace(')', ', 0.15)');
   return {
     ...frame(),
-    axes: [axis(colour), { ...axis(colour), size: 56 }],
+    axes: [timeAxis(colour), { ...axis(colour), size: 56 }],
     series: [{}, { stroke: colour.accent, fill, width: 1.75, points: { show: false } }],
   };
 }
@@ -72,7 +72,7 @@ function decisionsOptions(colour) {
     ...frame(),
     scales: { x: {}, y: { range: fromZero }, many: { range: fromZero } },
     axes: [
-      axis(colour),
+      timeAxis(colour),
       { ...axis(colour), size: 56 },
       { ...axis(colour), scale: 'many', side: 1, size: 56, grid: { show: false } },
     ],
@@ -82,6 +82,13 @@ function decisionsOptions(colour) {
 
 function frame() {
   return { cursor: { y: false }, legend: { show: false }, scales: { x: {}, y: { range: fromZero } } };
+}
+
+const minute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+
+function timeAxis(colour) {
+  const values = (_chart, times) => times.map((time) => minute.format(new Date(time * 1000)));
+  return { ...axis(colour), values, size: 32, incrs: [60, 300, 900, 3600], space: 70 };
 }
 
 function axis(colour) {

@@ -80,8 +80,10 @@ function featuresTable(features) {
   return table(['feature', 'value'], rows);
 }
 
+const NUMBERS = new Set(['weight', 'value']);
+
 function table(titles, rows) {
-  const head = titles.map((title) => element('th', { scope: 'col' }, title));
+  const head = titles.map((title) => element('th', { scope: 'col', class: NUMBERS.has(title) ? 'number' : '' }, title));
   const whole = element('table', {}, element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...rows));
   return element('div', { class: 'scroll' }, whole);
 }

@@ -81,7 +81,7 @@ function ledgerHead(kind: ReconciledKind, afterMs: number): string {
 
 /** Below the settle time of ten seconds, and above what an insert of a ledger's block takes. */
 export const LEDGER_VISIBLE_MS = 5_000;
-const LEDGER_READ_ROWS = 50_000;
+const LEDGER_READ_ROWS = 20_000;
 
 /** The latest acceptance among the rows of a part of what lies ahead. Epoch milliseconds; 0 where there are none. */
 export async function readNewestMs(connection: Connection, { table, ranges }: HopTable): Promise<number> {

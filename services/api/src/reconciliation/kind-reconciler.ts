@@ -5,13 +5,16 @@ import { advance, alignedPositions, lookAhead, nextRead, startPosition, type Tab
 import { createSettling } from './settling.ts';
 import { createTracker } from './tracker.ts';
 
+/** Rows of the tables that must have an event once. */
+export type RowCounts = Readonly<Record<AuditedTable, number>>;
+
 /** What reconciliation reads; `packages/warehouse` with a connection. */
 export interface ReconciliationReads {
   heads(kind: ReconciledKind, positions: ReadonlyMap<TableName, ReadonlyMap<number, number>>): Promise<HopHead[]>;
   hops(kind: ReconciledKind, tables: readonly HopTable[]): Promise<HopSighting[]>;
   newestMs(table: HopTable): Promise<number>;
   find(kind: ReconciledKind, tables: readonly HopTable[], hashes: readonly number[]): Promise<HopSighting[]>;
-  countRows(): Promise<Readonly<Record<AuditedTable, number>>>;
+  countRows(): Promise<RowCounts>;
   countRepeats(table: AuditedTable, part: { slice: number; slices: number }): Promise<number>;
 }
 
@@ -79,9 +82,8 @@ export function createKindReconciler(options: KindReconcilerOptions) {
   }
 
   return {
-    async step(): Promise<boolean> {
-      // Counted before heads are looked up, so that every row counted lies at or before a head.
-      const rows = await reads.countRows();
+    /** `rows` were counted before, so that every row counted lies at or before a head that is looked up now. */
+    async step(rows: RowCounts): Promise<boolean> {
       const more = await lookUpHeads();
       const someRead = await readAhead();
       const allRead = !more && positions.every(({ ahead }) => ahead.length === 0);

@@ -11,8 +11,8 @@ export interface TablePosition {
   aheadMs: number;
 }
 
-/** Records of a partition in one read: up to 40,000 of a table with four partitions. */
-export const READ_RECORDS_MAX = 10_000;
+/** Records of a partition in one read: up to 20,000 of a table with four partitions, whose answer takes some 20 MB. */
+export const READ_RECORDS_MAX = 5_000;
 
 /** Tables are read side by side to within this time, so that few events are under way while old data is read. */
 export const ALIGN_MS = 60_000;

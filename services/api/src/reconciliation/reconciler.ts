@@ -25,8 +25,8 @@ export interface Reconciler {
 
 /** A partition whose last hop has been silent for this long is not waited for. */
 const STALL_MS = 30_000;
-/** Of its time, reconciliation works at most this part: it shares its cores with what it watches. */
-const WORK_SHARE_MAX = 0.25;
+/** After a step it pauses at least as long as the step took: it shares its cores with what it watches. */
+const PAUSE_RATIO_MIN = 1;
 const RETRY_MS_MAX = 10_000;
 
 /**
@@ -49,8 +49,9 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   /** Returns how long to pause. */
   async function step(): Promise<number> {
     const startedMs = now();
-    const payments = await kinds.payments.step();
-    const telemetry = await kinds.telemetry.step();
+    const rows = await reads.countRows();
+    const payments = await kinds.payments.step(rows);
+    const telemetry = await kinds.telemetry.step(rows);
     const caughtUp = payments && telemetry;
     if (caughtUp || report !== undefined) {
       report = { payments: kinds.payments.counts(), telemetry: kinds.telemetry.counts() };
@@ -59,7 +60,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
     for (const [kind, { underWay }] of Object.entries(kinds)) instruments.underWay.set({ kind }, underWay());
     const tookMs = now() - startedMs;
     instruments.seconds.observe(tookMs / 1000);
-    return Math.max(caughtUp ? intervalMs - tookMs : 0, tookMs * (1 / WORK_SHARE_MAX - 1));
+    return Math.max(caughtUp ? intervalMs - tookMs : 0, tookMs * PAUSE_RATIO_MIN);
   }
 
   function failed(error: unknown): number {

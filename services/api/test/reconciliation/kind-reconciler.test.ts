@@ -13,16 +13,19 @@ function setUp(kind: 'payments' | 'telemetry' = 'payments', options: { underWayM
   const rows: MemoryRow[] = [];
   const offsets = new Map<string, number>();
   const clock = { nowMs: 1_000_000 };
-  const start = () =>
-    createKindReconciler({
+  const reads = memoryTables(rows);
+  const start = () => {
+    const reconciler = createKindReconciler({
       kind,
-      reads: memoryTables(rows),
+      reads,
       partitions: 2,
       settleMs: SETTLE_MS,
       stallMs: STALL_MS,
       now: () => clock.nowMs,
       ...options,
     });
+    return { ...reconciler, step: async () => reconciler.step(await reads.countRows()) };
+  };
   return {
     clock,
     start,
@@ -221,7 +224,7 @@ test('a read that fails and is repeated counts nothing twice', async () => {
     stallMs: STALL_MS,
     now: () => clock.nowMs,
   });
-  const step = () => reconciler.step().catch(() => false);
+  const step = async () => reconciler.step(await reads.countRows()).catch(() => false);
   for (let id = 0; id < 20; id += 1) {
     for (const table of ['ledger', 'payments_raw', 'payments', 'decisions'] as const) store(table, [id]);
     await step();
