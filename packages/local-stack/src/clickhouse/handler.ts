@@ -66,6 +66,10 @@ async function insert(task: Task, data: Buffer, context: QueryContext): Promise<
   const text = isInBody ? startOf(data) : request.query;
   const statement = describeStatement(text);
   refuseFiles(statement, task.user);
+  if (statement.calls.has('input')) {
+    // The engine reads the data as if there were none, and would report success.
+    throw new ClickHouseException('NOT_IMPLEMENTED', 'This server cannot INSERT through the table function input()');
+  }
   if (request.readOnly) throw readOnly();
   if (!isInBody || data.length <= STATEMENT_BYTES_MAX) await refuseSeveral(text, context);
   const lane = statement.hasSelect ? context.lanes.changes : context.lanes.inserts;

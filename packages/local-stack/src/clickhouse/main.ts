@@ -15,26 +15,31 @@ try {
 
 async function run(): Promise<void> {
   const config = loadClickHouseConfig(process.argv.slice(2));
+  if (config.isSupervised) process.on('SIGINT', () => undefined);
   const lock = await lockDataFolder(config.dataDir);
   process.once('exit', () => lock.release());
   const server = await startClickHouseServer({
     ...config,
     users: createUsers(config),
-    log: (line) => console.error(`${new Date().toISOString()} ${line}`),
-    onFatal(error) {
-      console.error(error);
-      // No exit handlers: the engine's wait for its queries, which may never end now. What was acknowledged is stored.
-      process.kill(process.pid, 'SIGKILL');
-    },
+    log,
+    onFatal: abort,
   });
-  console.log(`ClickHouse listens on http://${config.host}:${server.port}`);
-  const stop = async () => {
-    await server.close();
-    process.exit(0);
+  const stop = () => {
+    server.close().then(() => process.exit(0), abort);
   };
   process.once('SIGTERM', stop);
   // Without its supervisor nobody would end it.
   process.once('disconnect', stop);
-  if (config.isSupervised) process.on('SIGINT', () => undefined);
-  else process.once('SIGINT', stop);
+  if (!config.isSupervised) process.once('SIGINT', stop);
+  console.log(`ClickHouse listens on http://${config.host}:${server.port}`);
+}
+
+function log(line: string): void {
+  console.error(`${new Date().toISOString()} ${line}`);
+}
+
+function abort(error: unknown): void {
+  console.error(error);
+  // No exit handlers: the engine's wait for its queries, which may never end now. What was acknowledged is stored.
+  process.kill(process.pid, 'SIGKILL');
 }

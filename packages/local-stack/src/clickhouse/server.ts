@@ -34,7 +34,10 @@ const KILL_MS_MAX = 2_000;
 
 export interface ClickHouseServer {
   readonly port: number;
-  /** Takes no more queries, lets the running ones end, kills those that take too long, and closes the engine. */
+  /**
+   * Takes no more queries, lets the running ones end, kills those that take too long, and closes the engine. It rejects
+   * when some cannot be killed: then the process has to be.
+   */
   close(): Promise<void>;
 }
 
@@ -90,9 +93,12 @@ export async function startClickHouseServer(options: {
       const closed = new Promise((resolve) => http.close(resolve));
       http.closeIdleConnections();
       if (!(await within(DRAIN_MS_MAX, () => context.running.size === 0))) {
+        for (const lane of Object.values(context.lanes)) lane.close();
         log(`killing ${context.running.size} queries that are still running`);
         await Promise.all([...context.running].map((queryId) => engine.kill(queryId)));
-        await within(KILL_MS_MAX, () => context.running.size === 0);
+        const haveEnded = await within(KILL_MS_MAX, () => context.running.size === 0);
+        // The engine must not be closed under them.
+        if (!haveEnded) throw new Error(`${context.running.size} queries do not end`);
       }
       http.closeAllConnections();
       await closed;

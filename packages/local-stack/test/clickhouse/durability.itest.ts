@@ -103,6 +103,17 @@ it('lets running queries end at SIGTERM, takes no new ones, and exits with 0', a
   assert.equal(await run(server.url, 'SELECT 1'), '1\n');
 });
 
+it('kills at SIGTERM what runs for too long', async (t) => {
+  const server = await startServer(await temporaryDataDir(t));
+  t.after(() => server.stop('SIGKILL'));
+  const query = 'SELECT (SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) = 1)';
+  const endless = run(server.url, query);
+  const killed = assert.rejects(endless, /QUERY_WAS_CANCELLED/);
+  while ((await run(server.url, 'SELECT count() FROM system.processes')) === '1\n');
+  assert.equal(await server.stop('SIGTERM'), 0);
+  await killed;
+});
+
 it('refuses a data folder that another process has, and says which', async (t) => {
   const dataDir = await temporaryDataDir(t);
   const server = await startServer(dataDir);

@@ -229,6 +229,11 @@ describe('the HTTP interface', () => {
     assert.match(await response.text(), /enable_http_compression/);
   });
 
+  it('refuses an INSERT through input(), which the engine would lose', async () => {
+    const query = "INSERT INTO t SELECT id, 'x' FROM input('id UInt64') FORMAT CSV";
+    assert.equal((await post(server.url, '1\n', { query })).status, 501);
+  });
+
   it('answers what Grafana asks when it connects and explores', async () => {
     const grafana = { user: 'readonly', password: 'look:only', max_execution_time: '60' };
     for (const query of [

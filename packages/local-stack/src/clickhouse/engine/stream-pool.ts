@@ -11,6 +11,9 @@ export interface StreamRequest {
   readonly format: string;
 }
 
+/** A worker only passes on bytes that the engine allocates; V8's default would let it grow to dozens. */
+const WORKER_YOUNG_MB = 4;
+
 interface PoolWorker {
   readonly thread: Worker;
   readonly waiting: Map<number, (answer: StreamAnswer) => void>;
@@ -28,7 +31,10 @@ export class StreamPool {
   constructor(options: { dataDir: string; workers: number; onFatal: (error: Error) => void }) {
     const { dataDir, workers, onFatal } = options;
     this.#workers = Array.from({ length: workers }, () => {
-      const thread = new Worker(new URL('./stream-worker.ts', import.meta.url), { workerData: { dataDir } });
+      const thread = new Worker(new URL('./stream-worker.ts', import.meta.url), {
+        workerData: { dataDir },
+        resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_MB },
+      });
       const waiting: PoolWorker['waiting'] = new Map();
       thread.on('message', (answer: StreamAnswer) => waiting.get(answer.id)?.(answer));
       thread.on('error', onFatal);
