@@ -11,10 +11,10 @@ import { type CustomerKnowledge, decodeKnowledge, encodeKnowledge, learn, retrac
 import { knownMerchant, knownTerminal } from './reference.ts';
 
 const GRACE_MS = 60_000;
-/** Senders repeat within minutes; a week also covers a file that is loaded again. */
-const SEEN_MS = 7 * 86_400_000;
+/** In stream time since the payment came; a file of a year's payments is recognised when it is loaded again. */
+const SEEN_MS = 400 * 86_400_000;
 /** A repeat is recognised while its first is among this many newest payments of the customer. */
-const SEEN_PER_CUSTOMER_MAX = 2_048;
+const SEEN_PER_CUSTOMER_MAX = 1_024;
 /** Per partition: about 1 GB of state, and more customers than one process should serve. */
 const CUSTOMERS_MAX = 1_000_000;
 /** A window that ends after every event and is as long as all of time. */
@@ -53,19 +53,19 @@ export function paymentProcessor(topics: Topics, onDuplicate: (conflict: boolean
     onError: 'dead-letter',
 
     process: {
-      payment(payment, { stores, globals, emit, deadLetter }) {
+      payment(payment, { stores, globals, emit, deadLetter, streamTimeMs }) {
         const { event_time, customer_id, merchant_id, terminal_id } = payment;
         const seen = stores.seen.window(customer_id);
         const id = hash(payment.transaction_id);
         const content = hash(contentOf(payment));
-        if (seen.countWhere('id', id, EVER_MS, EVER_MS) > 0) {
-          // The very same payment has the same event time, so its first is among the events of that millisecond.
-          const isConflict = seen.countWhere('content', content, 1, event_time) === 0;
+        if (seen.countWhere('id', id, EVER_MS, streamTimeMs) > 0) {
+          const isConflict = seen.countWhere('content', content, EVER_MS, streamTimeMs) === 0;
           onDuplicate(isConflict);
           if (isConflict) deadLetter('duplicate-id', 'another payment of the customer has this transaction_id');
           return;
         }
-        seen.add(event_time, { id, content });
+        // By when it came and not by its event time: a file of old payments is remembered also for customers of today.
+        seen.add(streamTimeMs, { id, content });
 
         const enriched: EnrichedPayment = { ...payment };
         const profile = stores.customers.get(customer_id)?.profile;

@@ -1,14 +1,17 @@
-import type { EnrichedTelemetry, Topics } from '@millrace/contracts';
-import { defineProcessor, slidingWindowStore } from '@millrace/streams';
+import { type EnrichedTelemetry, type Topics, telemetryId } from '@millrace/contracts';
+import { defineProcessor, hash, slidingWindowStore } from '@millrace/streams';
 
 const GRACE_MS = 60_000;
-/** Devices keep readings for days when they are offline, and repeat what was not acknowledged. */
+/**
+ * In stream time since the reading came. Devices keep readings for days when they are offline, and repeat what was not
+ * acknowledged.
+ */
 const SEEN_MS = 30 * 86_400_000;
 /** A repeat is recognised while its first is among this many newest readings: two full batches of one device. */
 const SEEN_PER_DEVICE_MAX = 1_024;
 const DEVICES_MAX = 250_000;
-/** Readings without a sequence number are told apart by their event time alone. */
-const NO_SEQUENCE = -1;
+/** A window that is as long as all of time. */
+const EVER_MS = Number.MAX_SAFE_INTEGER;
 
 /**
  * Readings, by device. A reading that has been seen (same device, event time and sequence) is dropped and counted; all
@@ -23,7 +26,7 @@ export function telemetryProcessor(topics: Topics, onDuplicate: (conflict: boole
     globals: { devices: topics.devices },
     stores: {
       seen: slidingWindowStore({
-        fields: ['sequence'],
+        fields: ['id'],
         retentionMs: SEEN_MS,
         eventsPerKeyMax: SEEN_PER_DEVICE_MAX,
         keysMax: DEVICES_MAX,
@@ -34,12 +37,13 @@ export function telemetryProcessor(topics: Topics, onDuplicate: (conflict: boole
     onError: 'dead-letter',
 
     process: {
-      reading(reading, { stores, globals, emit }) {
+      reading(reading, { stores, globals, emit, streamTimeMs }) {
         const { device_id, event_time } = reading;
         const seen = stores.seen.window(device_id);
-        const sequence = reading.sequence ?? NO_SEQUENCE;
-        if (seen.countWhere('sequence', sequence, 1, event_time) > 0) return onDuplicate(false);
-        seen.add(event_time, { sequence });
+        const id = hash(telemetryId(reading));
+        if (seen.countWhere('id', id, EVER_MS, streamTimeMs) > 0) return onDuplicate(false);
+        // By when it came and not by its event time: what a device sends late is remembered like everything else.
+        seen.add(streamTimeMs, { id });
 
         const device = globals.devices.get(device_id, event_time);
         const enriched: EnrichedTelemetry = { ...reading, owner_id: device?.merchant_id ?? device_id };

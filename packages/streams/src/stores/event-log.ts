@@ -59,25 +59,16 @@ export class EventLog {
     return sum;
   }
 
-  /** Puts an event behind all others of the same or an earlier time. */
-  insert(timeMs: number, values: ArrayLike<number>): void {
+  /** Puts an event behind all others of the same or an earlier time. Its fields lie in `values` from `from` on. */
+  insert(timeMs: number, values: ArrayLike<number>, from = 0): void {
     if ((this.#tail + 1) * this.#stride > this.#table.length) this.#makeRoom();
     const row = this.upperBound(timeMs);
     const at = (this.#head + row) * this.#stride;
     if (row < this.length) this.#table.copyWithin(at + this.#stride, at, this.#tail * this.#stride);
     this.#tail += 1;
     this.#table[at] = timeMs;
-    for (let field = 0; field < this.#fields; field++) this.#table[at + 1 + field] = values[field] ?? 0;
-    for (const [total, field] of this.#sums.entries()) {
-      const value = values[field] ?? 0;
-      const before =
-        row > 0 ? this.#total(row - 1, total) : this.length > 1 ? this.#total(1, total) - this.fieldAt(1, field) : 0;
-      this.#table[at + 1 + this.#fields + total] = before + value;
-      for (let later = row + 1; later < this.length; later++) {
-        const cell = (this.#head + later) * this.#stride + 1 + this.#fields + total;
-        this.#table[cell] = (this.#table[cell] ?? 0) + value;
-      }
-    }
+    for (let field = 0; field < this.#fields; field++) this.#table[at + 1 + field] = values[from + field] ?? 0;
+    for (let total = 0; total < this.#sums.length; total++) this.#addToTotals(total, row);
   }
 
   /** Forgets the events at or before a time; returns how many. */
@@ -92,6 +83,20 @@ export class EventLog {
 
   dropFirst(): void {
     if (this.#head < this.#tail) this.#head += 1;
+  }
+
+  /** Gives the row just inserted its running total, and adds its value to those behind it. */
+  #addToTotals(total: number, row: number): void {
+    const field = this.#sums[total] ?? 0;
+    const value = this.fieldAt(row, field);
+    const before =
+      row > 0 ? this.#total(row - 1, total) : this.length > 1 ? this.#total(1, total) - this.fieldAt(1, field) : 0;
+    const column = 1 + this.#fields + total;
+    this.#table[(this.#head + row) * this.#stride + column] = before + value;
+    for (let later = row + 1; later < this.length; later++) {
+      const cell = (this.#head + later) * this.#stride + column;
+      this.#table[cell] = (this.#table[cell] ?? 0) + value;
+    }
   }
 
   #total(row: number, total: number): number {

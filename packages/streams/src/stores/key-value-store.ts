@@ -13,19 +13,31 @@ export interface KeyValueStoreOptions<V> {
 }
 
 interface Entry<V> {
+  readonly key: string;
   value: V;
   /** Stream time of the last put. */
   putAtMs: number;
+  /** The put that its place in the queue is for. */
+  queuedAtMs: number;
 }
 
 const STAMP_BYTES = 8;
 
-/** Values by key. Entries are kept in the order of their last put, which makes expiry a look at the front. */
+/** Checked entries of the expiry queue are cut off once they are so many, and half of it. */
+const QUEUE_CUT_MIN = 1_024;
+
+/**
+ * Values by key. With a TTL every entry also stands once in a queue, in the order of its first put. At the front an
+ * entry that has been put again meanwhile goes to the end, so that a put costs nothing here; it may stay in memory a
+ * while longer than its TTL, but nobody sees it any more.
+ */
 export class KeyValueStore<V> implements StateStore {
   readonly #name: string;
   readonly #options: KeyValueStoreOptions<V>;
   readonly #entries = new Map<string, Entry<V>>();
   readonly #changed = new Set<string>();
+  #queue: Entry<V>[] = [];
+  #queueHead = 0;
   #streamTimeMs = Number.NEGATIVE_INFINITY;
   mutations = 0;
 
@@ -50,22 +62,19 @@ export class KeyValueStore<V> implements StateStore {
 
   /** Sets a value. A value that was changed in place must be put again: that is what marks it for the changelog. */
   put(key: string, value: V): void {
-    const { ttlMs, entriesMax } = this.#options;
     const entry = this.#entries.get(key);
     if (entry === undefined) {
-      if (this.#entries.size >= entriesMax)
+      const { entriesMax } = this.#options;
+      if (this.#entries.size >= entriesMax) {
         throw new StreamsError(
           'store-full',
           `store ${this.#name} holds ${entriesMax} entries, its limit: raise entriesMax, shorten ttlMs or use more partitions`,
         );
-      this.#entries.set(key, { value, putAtMs: this.#streamTimeMs });
+      }
+      this.#insert({ key, value, putAtMs: this.#streamTimeMs });
     } else {
       entry.value = value;
       entry.putAtMs = this.#streamTimeMs;
-      if (ttlMs !== undefined) {
-        this.#entries.delete(key);
-        this.#entries.set(key, entry);
-      }
     }
     this.#changed.add(key);
     this.mutations += 1;
@@ -81,16 +90,29 @@ export class KeyValueStore<V> implements StateStore {
   }
 
   *entries(): IterableIterator<[string, V]> {
-    for (const [key, { value }] of this.#entries) yield [key, value];
+    for (const [key, entry] of this.#entries) if (!this.#expired(entry)) yield [key, entry.value];
   }
 
   advance(streamTimeMs: number): void {
     this.#streamTimeMs = streamTimeMs;
-    if (this.#options.ttlMs === undefined) return;
-    for (const [key, entry] of this.#entries) {
-      if (!this.#expired(entry)) return;
-      this.#entries.delete(key);
-      this.#changed.add(key);
+    const { ttlMs } = this.#options;
+    if (ttlMs === undefined) return;
+    for (; this.#queueHead < this.#queue.length; this.#queueHead++) {
+      const entry = this.#queue[this.#queueHead] as Entry<V>;
+      if (this.#entries.get(entry.key) !== entry) continue; // deleted, or deleted and put anew
+      if (this.#expired(entry)) {
+        this.#entries.delete(entry.key);
+        this.#changed.add(entry.key);
+      } else if (entry.queuedAtMs + ttlMs <= streamTimeMs) {
+        entry.queuedAtMs = entry.putAtMs;
+        this.#queue.push(entry);
+      } else {
+        break;
+      }
+    }
+    if (this.#queueHead >= QUEUE_CUT_MIN && this.#queueHead * 2 >= this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#queueHead);
+      this.#queueHead = 0;
     }
   }
 
@@ -110,7 +132,13 @@ export class KeyValueStore<V> implements StateStore {
     if (value === null) return;
     const stamped = this.#options.ttlMs !== undefined;
     const putAtMs = stamped ? value.readDoubleBE(0) : this.#streamTimeMs;
-    this.#entries.set(key, { value: this.#options.decode(stamped ? value.subarray(STAMP_BYTES) : value), putAtMs });
+    this.#insert({ key, value: this.#options.decode(stamped ? value.subarray(STAMP_BYTES) : value), putAtMs });
+  }
+
+  #insert({ key, value, putAtMs }: Omit<Entry<V>, 'queuedAtMs'>): void {
+    const entry = { key, value, putAtMs, queuedAtMs: putAtMs };
+    this.#entries.set(key, entry);
+    if (this.#options.ttlMs !== undefined) this.#queue.push(entry);
   }
 
   #expired({ putAtMs }: Entry<V>): boolean {

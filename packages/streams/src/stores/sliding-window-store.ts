@@ -29,12 +29,21 @@ const SWEEPS_PER_RETENTION = 24;
 const CHUNK_SEPARATOR = '\u0000';
 const HEADER_DOUBLES = 1;
 
+/** A record of the changelog: some events of one key, in order of arrival. */
+interface Chunk {
+  readonly number: number;
+  /** The largest event time in it. */
+  newestMs: number;
+  /** Time and fields of each event, one after the other; gone once the chunk is full and written. */
+  rows: number[] | undefined;
+  /** Waits to be written. */
+  dirty: boolean;
+}
+
 interface KeyState {
   readonly log: EventLog;
-  /** Chunks in the changelog, oldest first: number and the largest event time in it. */
-  chunks: { number: number; newestMs: number }[];
-  /** Events of the newest chunk as they arrived: time and fields of each, one after the other. */
-  open: number[];
+  /** Oldest first; the last one takes new events. */
+  chunks: Chunk[];
   newestMs: number;
   /** Stream time of the last event added. */
   touchedAtMs: number;
@@ -51,9 +60,9 @@ export class SlidingWindowStore<F extends string> implements StateStore {
   readonly #columns: ReadonlyMap<F, number>;
   readonly #sums: readonly number[];
   readonly #keys = new Map<string, KeyState>();
-  /** Changelog keys: of chunks to write, with the key they belong to; of chunks to forget. */
-  readonly #dirty = new Map<string, KeyState>();
-  readonly #forgotten = new Set<string>();
+  /** Chunks to write, and changelog keys of chunks to forget. */
+  #dirty: { readonly key: string; readonly state: KeyState; readonly chunk: Chunk }[] = [];
+  #forgotten: string[] = [];
   #streamTimeMs = Number.NEGATIVE_INFINITY;
   #sweepAtMs = Number.NEGATIVE_INFINITY;
   mutations = 0;
@@ -85,16 +94,21 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     for (const [key, state] of this.#keys) {
       if (state.touchedAtMs + IDLE_RETENTIONS * retentionMs > streamTimeMs) continue;
       this.#keys.delete(key);
-      for (const { number } of state.chunks) this.#forget(chunkKey(key, number));
+      for (const chunk of state.chunks) this.#forget(key, chunk);
     }
   }
 
   drainChanges(): Change[] {
     const changes: Change[] = [];
-    for (const [key, state] of this.#dirty) changes.push({ key, value: encodeChunk(state) });
+    for (const { key, state, chunk } of this.#dirty) {
+      if (!chunk.dirty) continue; // forgotten meanwhile
+      chunk.dirty = false;
+      changes.push({ key: chunkKey(key, chunk.number), value: encodeChunk(state.touchedAtMs, chunk.rows ?? []) });
+      if (chunk !== state.chunks.at(-1)) chunk.rows = undefined;
+    }
     for (const key of this.#forgotten) changes.push({ key, value: null });
-    this.#dirty.clear();
-    this.#forgotten.clear();
+    this.#dirty = [];
+    this.#forgotten = [];
     return changes;
   }
 
@@ -114,7 +128,7 @@ export class SlidingWindowStore<F extends string> implements StateStore {
       );
     }
     if (value === null) this.#restoreTombstone(key, number);
-    else this.#restoreChunk(key, number, value, rowDoubles);
+    else this.#restoreChunk(key, number, decodeDoubles(value));
   }
 
   #add(key: string, timeMs: number, fields: Readonly<Record<F, number>>): void {
@@ -130,33 +144,38 @@ export class SlidingWindowStore<F extends string> implements StateStore {
       this.#keys.set(key, state);
     }
     this.mutations += 1;
-    const values = this.#options.fields.map((field) => fields[field]);
     state.touchedAtMs = Math.max(state.touchedAtMs, this.#streamTimeMs);
-    state.log.insert(timeMs, values);
     state.newestMs = Math.max(state.newestMs, timeMs);
 
-    // The changelog: open a new chunk when the last one is full.
-    let chunk = state.chunks.at(-1);
-    if (chunk === undefined || state.open.length === CHUNK_EVENTS * (1 + values.length)) {
-      chunk = { number: chunk === undefined ? this.#firstChunkNumber() : chunk.number + 1, newestMs: timeMs };
-      state.chunks.push(chunk);
-      state.open = []; // the full chunk keeps its array until it has been drained
-    }
-    state.open.push(timeMs, ...values);
+    // The newest chunk takes the event; the log takes it from there.
+    const chunk = this.#openChunk(state);
+    const rows = chunk.rows ?? [];
+    const at = rows.push(timeMs);
+    for (const field of this.#options.fields) rows.push(fields[field]);
+    state.log.insert(timeMs, rows, at);
     chunk.newestMs = Math.max(chunk.newestMs, timeMs);
-    this.#markDirty(key, state, chunk.number);
+    if (!chunk.dirty) {
+      chunk.dirty = true;
+      this.#dirty.push({ key, state, chunk });
+    }
 
     // What has left the longest window, or is over the limit; then the chunks of which no event is left.
     state.log.dropUntil(state.newestMs - retentionMs);
     while (state.log.length > eventsPerKeyMax) state.log.dropFirst();
     while (state.chunks.length > 1 && (state.chunks[0]?.newestMs ?? 0) < state.log.timeAt(0)) {
       const oldest = state.chunks.shift();
-      if (oldest !== undefined) this.#forget(chunkKey(key, oldest.number));
+      if (oldest !== undefined) this.#forget(key, oldest);
     }
   }
 
-  #markDirty(key: string, state: KeyState, number: number): void {
-    this.#dirty.set(chunkKey(key, number), { ...state, open: state.open });
+  #openChunk(state: KeyState): Chunk {
+    const last = state.chunks.at(-1);
+    if (last?.rows !== undefined && last.rows.length < CHUNK_EVENTS * (1 + this.#options.fields.length)) return last;
+    const number = last === undefined ? this.#firstChunkNumber() : last.number + 1;
+    if (last !== undefined && !last.dirty) last.rows = undefined;
+    const chunk: Chunk = { number, newestMs: Number.NEGATIVE_INFINITY, rows: [], dirty: false };
+    state.chunks.push(chunk);
+    return chunk;
   }
 
   /**
@@ -167,33 +186,33 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     return Number.isFinite(this.#streamTimeMs) ? Math.max(0, Math.floor(this.#streamTimeMs)) : 0;
   }
 
-  #forget(changelogKey: string): void {
-    this.#dirty.delete(changelogKey);
-    this.#forgotten.add(changelogKey);
+  #forget(key: string, chunk: Chunk): void {
+    chunk.dirty = false;
+    this.#forgotten.push(chunkKey(key, chunk.number));
   }
 
-  #restoreChunk(key: string, number: number, value: Buffer, rowDoubles: number): void {
+  #restoreChunk(key: string, number: number, doubles: Float64Array): void {
     let state = this.#keys.get(key);
     if (state === undefined) {
       state = this.#newState();
       this.#keys.set(key, state);
     }
-    state.touchedAtMs = Math.max(state.touchedAtMs, value.readDoubleBE(0));
-    const known = state.chunks.at(-1)?.number === number;
-    // Of an uncompacted changelog the same chunk comes again, each time with more events: only those are new.
-    const from = known ? state.open.length : 0;
-    if (!known) {
-      state.chunks.push({ number, newestMs: Number.NEGATIVE_INFINITY });
-      state.open = [];
+    state.touchedAtMs = Math.max(state.touchedAtMs, doubles[0] ?? Number.NEGATIVE_INFINITY);
+    let chunk = state.chunks.at(-1);
+    if (chunk?.number !== number) {
+      if (chunk !== undefined) chunk.rows = undefined;
+      chunk = { number, newestMs: Number.NEGATIVE_INFINITY, rows: [], dirty: false };
+      state.chunks.push(chunk);
     }
-    const chunk = state.chunks.at(-1);
-    for (let at = from; at < value.length / 8 - HEADER_DOUBLES; at += rowDoubles) {
-      const row = Array.from({ length: rowDoubles }, (_, i) => value.readDoubleBE((HEADER_DOUBLES + at + i) * 8));
-      const timeMs = row[0] ?? 0;
-      state.open.push(...row);
-      state.log.insert(timeMs, row.slice(1));
+    // Of an uncompacted changelog the same chunk comes again, each time with more events: only those are new.
+    const rows = chunk.rows ?? [];
+    const stride = 1 + this.#options.fields.length;
+    for (let at = HEADER_DOUBLES + rows.length; at < doubles.length; at += stride) {
+      const timeMs = doubles[at] ?? 0;
+      state.log.insert(timeMs, doubles, at + 1);
+      for (let column = 0; column < stride; column++) rows.push(doubles[at + column] ?? 0);
       state.newestMs = Math.max(state.newestMs, timeMs);
-      if (chunk !== undefined) chunk.newestMs = Math.max(chunk.newestMs, timeMs);
+      chunk.newestMs = Math.max(chunk.newestMs, timeMs);
     }
     state.log.dropUntil(state.newestMs - this.#options.retentionMs);
     while (state.log.length > this.#options.eventsPerKeyMax) state.log.dropFirst();
@@ -211,7 +230,6 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     return {
       log: new EventLog(this.#options.fields.length, this.#sums),
       chunks: [],
-      open: [],
       newestMs: Number.NEGATIVE_INFINITY,
       touchedAtMs: Number.NEGATIVE_INFINITY,
     };
@@ -226,12 +244,19 @@ export class SlidingWindowStore<F extends string> implements StateStore {
 
 const chunkKey = (key: string, number: number): string => `${key}${CHUNK_SEPARATOR}${number}`;
 
-/** Stream time of the last event added, then time and fields of each event: big-endian doubles. */
-function encodeChunk({ touchedAtMs, open }: KeyState): Buffer {
-  const bytes = Buffer.allocUnsafe((HEADER_DOUBLES + open.length) * 8);
-  bytes.writeDoubleBE(touchedAtMs, 0);
-  for (let i = 0; i < open.length; i++) bytes.writeDoubleBE(open[i] ?? 0, (HEADER_DOUBLES + i) * 8);
-  return bytes;
+/** Stream time of the last event added, then time and fields of each event: little-endian doubles. */
+function encodeChunk(touchedAtMs: number, rows: readonly number[]): Buffer {
+  const doubles = new Float64Array(HEADER_DOUBLES + rows.length);
+  doubles[0] = touchedAtMs;
+  doubles.set(rows, HEADER_DOUBLES);
+  return Buffer.from(doubles.buffer);
+}
+
+/** A record lies anywhere in a fetch response; a view of doubles must start at a multiple of eight. */
+function decodeDoubles(value: Buffer): Float64Array {
+  const doubles = new Float64Array(value.length / Float64Array.BYTES_PER_ELEMENT);
+  Buffer.from(doubles.buffer).set(value);
+  return doubles;
 }
 
 /** Declares a sliding-window store of a processor. */
