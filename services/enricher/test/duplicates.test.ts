@@ -53,6 +53,18 @@ test('a repeat is recognised after a new owner has restored the partition, and f
   assert.equal(payments().length, 1);
 });
 
+test('a payment of years ago is recognised when it comes again, whatever the customer has paid since', () => {
+  const { pay, payments, driver } = createEnricher();
+  pay({ transaction_id: 'tx-new', event_time: START_MS + 3 * 365 * 24 * 60 * MINUTE_MS });
+  pay();
+  driver.restart();
+  pay();
+  assert.deepEqual(
+    payments().map(({ transaction_id }) => transaction_id),
+    ['tx-new', 'tx-1'],
+  );
+});
+
 test('a late payment comes out, once', () => {
   const { pay, payments, driver } = createEnricher();
   pay({ transaction_id: 'tx-new', event_time: START_MS + 60 * MINUTE_MS });
