@@ -117,7 +117,8 @@ async function route(
   isClosing: boolean,
 ): Promise<void> {
   const { method = 'GET', headers } = incoming;
-  const url = new URL(incoming.url ?? '/', 'http://clickhouse');
+  const url = URL.parse(incoming.url ?? '/', 'http://clickhouse');
+  if (url === null) return plain(response, 400, 'The path of the URL is not valid\n');
   if (OK_PATHS.has(url.pathname)) return ok(response);
   if (url.pathname !== '/') return plain(response, 404, `There is no handle ${url.pathname}. Queries go to /\n`);
   const isGet = method === 'GET' || method === 'HEAD';

@@ -42,7 +42,7 @@ export class Sessions {
       return await work(session.connection);
     } catch (error) {
       // The engine lists a failed query as running until the connection's next one, and KILL QUERY SYNC waits for it.
-      await session.connection.query('SELECT 1', 'Null');
+      await Promise.allSettled([session.connection.query('SELECT 1', 'Null')]);
       throw error;
     } finally {
       session.isBusy = false;

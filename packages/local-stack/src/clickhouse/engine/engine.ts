@@ -32,7 +32,7 @@ export class Engine {
   readonly #addon: Addon;
   readonly #dataDir: string;
   readonly #args: readonly string[];
-  /** Kept open: the engine shuts down with its last connection. */
+  /** For what is the server's own. Kept open: the engine shuts down with its last connection. */
   readonly #control: NativeConnection;
   readonly #streams: StreamPool;
   #controlTail: Promise<unknown> = Promise.resolve();
@@ -42,7 +42,10 @@ export class Engine {
   /** @param onFatal a stream worker has died: the process cannot go on */
   static async open(options: { dataDir: string; onFatal: (error: Error) => void }): Promise<Engine> {
     const engine = new Engine(options.dataDir, options.onFatal);
-    const { bytes } = await engine.#onControl('SELECT version(), timezone()', 'TabSeparated');
+    const sql = 'SELECT version(), timezone()';
+    const { bytes } = await engine.#onControl((control) =>
+      engine.#addon.QueryAsyncConnection(control, sql, 'TabSeparated'),
+    );
     [engine.version = '', engine.timezone = ''] = bytes.toString().trim().split('\t');
     return engine;
   }
@@ -75,13 +78,14 @@ export class Engine {
 
   /** What kind of statement it is and how many, judged by the engine's parser. Costs 0.04 ms. */
   classify(sql: string): Promise<StatementClass> {
-    return this.#addon.DurableClassifyAsync(this.#control, sql, 'default').catch(rethrow);
+    return this.#onControl((control) => this.#addon.DurableClassifyAsync(control, sql, 'default'));
   }
 
   /** Ends the running query of a request. That it has ended already is no error. */
   async kill(queryId: string): Promise<void> {
     const id = queryId.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
-    await this.#onControl(`KILL QUERY WHERE Settings['log_comment'] = '${id}' ASYNC`, 'Null');
+    const sql = `KILL QUERY WHERE Settings['log_comment'] = '${id}' ASYNC`;
+    await this.#onControl((control) => this.#addon.QueryAsyncConnection(control, sql, 'Null'));
   }
 
   /** The connections of `connect` must be closed and the streams ended. */
@@ -91,8 +95,9 @@ export class Engine {
     this.#addon.CloseConnection(this.#control);
   }
 
-  async #onControl(sql: string, format: string): Promise<NativeResult> {
-    const result = this.#controlTail.then(() => this.#addon.QueryAsyncConnection(this.#control, sql, format));
+  /** One call at a time, in order. */
+  #onControl<T>(call: (control: NativeConnection) => Promise<T>): Promise<T> {
+    const result = this.#controlTail.then(() => call(this.#control));
     // The next one waits for this one, whether or not it fails; the failure is the caller's.
     this.#controlTail = result.catch(() => undefined);
     return result.catch(rethrow);
