@@ -26,7 +26,7 @@ const COMMAND = {
 
 const SUMMARY_MS = 60_000;
 /** Together under 3 s. */
-const CLOSE_LIMITS = { drainMsMax: 1_800, reportMsMax: 900 };
+const CLOSE_LIMITS = { drainMsMax: 1_500, reportMsMax: 800 };
 
 await runCommand(COMMAND, async ({ values }) => {
   const addresses = addressesOf(values);

@@ -68,9 +68,9 @@ export async function openRun(options: RunOptions): Promise<Run> {
     },
 
     async finish({ drainMsMax, reportMsMax }) {
-      const left = await traffic.drain(drainMsMax);
+      await traffic.drain(drainMsMax);
       await session.finish(reportMsMax);
-      return left;
+      return traffic.drain(0);
     },
 
     async close() {

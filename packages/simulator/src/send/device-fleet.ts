@@ -143,11 +143,15 @@ export function createDeviceFleet(options: DeviceFleetOptions): DeviceFleet {
     },
 
     async close() {
-      // With `force`: what is not acknowledged now is not waited for again.
-      await Promise.all([...clients.values()].map((client) => client.endAsync(true)));
+      // DISCONNECT, so that the will is not published; not for a device that still waits, or has no connection.
+      await Promise.all([...clients.values()].map((client) => client.endAsync(isWaiting(client))));
       clients.clear();
     },
   };
+}
+
+function isWaiting(client: MqttClient): boolean {
+  return !client.connected || Object.keys(client.outgoing).length > 0;
 }
 
 function statusTopic(deviceId: string): string {
