@@ -38,7 +38,7 @@ export interface Platform extends Place {
 
 /** Starts the platform as `npm start` does, without traffic, and resolves when it says that everything is up. */
 export async function startPlatform(place: Place): Promise<Platform> {
-  const group = startGroup(START, startFlags(place));
+  const group = startGroup(START, startFlags(place), place.dataDir);
   try {
     await eventually(() => assert.match(upOrOver(group), /everything is up/), START_MS_MAX);
   } catch (error) {

@@ -28,9 +28,9 @@ export interface ProcessGroup {
 
 /**
  * Runs a TypeScript file of the repository. Nothing of it outlives this process: a guard with the only other end of a
- * pipe notices when this process is gone, however it went, and kills the group.
+ * pipe notices when this process is gone, however it went, kills the group, and removes `ownDir`, if there is one.
  */
-export function startGroup(file: string, args: readonly string[]): ProcessGroup {
+export function startGroup(file: string, args: readonly string[], ownDir = ''): ProcessGroup {
   const child = spawn(process.execPath, [file, ...args], {
     cwd: ROOT,
     detached: true,
@@ -38,7 +38,7 @@ export function startGroup(file: string, args: readonly string[]): ProcessGroup 
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const group = child.pid ?? assert.fail(`${file} could not be started`);
-  const guard = spawn('sh', ['-c', GUARD, 'sh', String(group)], {
+  const guard = spawn('sh', ['-c', GUARD, 'sh', String(group), ownDir], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
@@ -64,7 +64,7 @@ export function startGroup(file: string, args: readonly string[]): ProcessGroup 
 }
 
 /** Whatever the pipe brings means that all is well; its end does not. */
-const GUARD = `read -r line || kill -s KILL -- "-$1" 2>/dev/null`;
+const GUARD = `read -r line || { kill -s KILL -- "-$1"; rm -rf -- "$2"; } 2>/dev/null`;
 
 /** Parts that the surroundings name would be used instead of those that are to be tested. */
 function localPartsOnly(): NodeJS.ProcessEnv {
