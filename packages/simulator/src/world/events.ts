@@ -1,4 +1,4 @@
-/** What the world sends, in the form of the wire (see docs of ingest): times are epoch milliseconds, amounts decimal text. */
+/** What the world sends, in the form of the wire: times are epoch milliseconds, amounts decimal text. */
 
 export interface WirePayment {
   readonly transaction_id: string;
