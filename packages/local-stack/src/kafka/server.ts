@@ -43,14 +43,7 @@ export async function prepareKafka(options: {
   const classPath = ['-cp', join(jarsDir, '*'), `-Dlog4j2.configurationFile=${log4jFile}`];
   if (!existsSync(join(logDir, 'meta.properties'))) {
     const args = [...JVM_FLAGS, ...classPath, 'kafka.tools.StorageTool'];
-    args.push(
-      'format',
-      '--standalone',
-      '--cluster-id',
-      randomBytes(16).toString('base64url'),
-      '--config',
-      propertiesFile,
-    );
+    args.push('format', '--standalone', '--cluster-id', createClusterId(), '--config', propertiesFile);
     await runStorageTool(java, args);
   }
   return { command: java, args: [...JVM_FLAGS, ...classPath, 'kafka.Kafka', propertiesFile] };
@@ -75,5 +68,16 @@ async function runStorageTool(java: string, args: readonly string[]): Promise<vo
         cause,
       },
     );
+  }
+}
+
+/**
+ * 16 random bytes in URL-safe base64, as Kafka writes its ids. Kafka, too, leaves out ids that begin with a dash: one in
+ * 64 would be taken for an option of the command line.
+ */
+export function createClusterId(random: () => Buffer = () => randomBytes(16)): string {
+  for (;;) {
+    const id = random().toString('base64url');
+    if (!id.startsWith('-')) return id;
   }
 }
