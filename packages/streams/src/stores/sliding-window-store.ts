@@ -28,6 +28,7 @@ const IDLE_RETENTIONS = 2;
 const SWEEPS_PER_RETENTION = 24;
 const CHUNK_SEPARATOR = '\u0000';
 const HEADER_DOUBLES = 1;
+const DOUBLE_BYTES = 8;
 
 /** A record of the changelog: some events of one key, in order of arrival. */
 interface Chunk {
@@ -120,7 +121,7 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     if (
       separator < 0 ||
       !Number.isSafeInteger(number) ||
-      (value !== null && (value.length / 8 - HEADER_DOUBLES) % rowDoubles !== 0)
+      (value !== null && (value.length / DOUBLE_BYTES - HEADER_DOUBLES) % rowDoubles !== 0)
     ) {
       throw new StreamsError(
         'changelog-corrupt',
@@ -191,7 +192,7 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     this.#forgotten.push(chunkKey(key, chunk.number));
   }
 
-  #restoreChunk(key: string, number: number, doubles: Float64Array): void {
+  #restoreChunk(key: string, number: number, doubles: readonly number[]): void {
     let state = this.#keys.get(key);
     if (state === undefined) {
       state = this.#newState();
@@ -246,17 +247,14 @@ const chunkKey = (key: string, number: number): string => `${key}${CHUNK_SEPARAT
 
 /** Stream time of the last event added, then time and fields of each event: little-endian doubles. */
 function encodeChunk(touchedAtMs: number, rows: readonly number[]): Buffer {
-  const doubles = new Float64Array(HEADER_DOUBLES + rows.length);
-  doubles[0] = touchedAtMs;
-  doubles.set(rows, HEADER_DOUBLES);
-  return Buffer.from(doubles.buffer);
+  const bytes = Buffer.allocUnsafe((HEADER_DOUBLES + rows.length) * DOUBLE_BYTES);
+  bytes.writeDoubleLE(touchedAtMs, 0);
+  for (let i = 0; i < rows.length; i++) bytes.writeDoubleLE(rows[i] ?? 0, (HEADER_DOUBLES + i) * DOUBLE_BYTES);
+  return bytes;
 }
 
-/** A record lies anywhere in a fetch response; a view of doubles must start at a multiple of eight. */
-function decodeDoubles(value: Buffer): Float64Array {
-  const doubles = new Float64Array(value.length / Float64Array.BYTES_PER_ELEMENT);
-  Buffer.from(doubles.buffer).set(value);
-  return doubles;
+function decodeDoubles(value: Buffer): number[] {
+  return Array.from({ length: value.length / DOUBLE_BYTES }, (_, i) => value.readDoubleLE(i * DOUBLE_BYTES));
 }
 
 /** Declares a sliding-window store of a processor. */
