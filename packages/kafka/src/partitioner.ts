@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer'; // the global of that name is a getter, and this is a hot path
+
 const SEED = 0x9747b28c;
 const M = 0x5bd1e995;
 

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'; // the global of that name is a getter, and this is a hot path
 import { crc32c } from './crc32c.ts';
 import type { OutRecord } from './types.ts';
 

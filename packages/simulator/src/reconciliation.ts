@@ -31,7 +31,7 @@ export interface SettleOptions {
 
 const POLL_MS_MIN = 500;
 /** Counting is work for the store, which has other work while it catches up: it rests this many times as long. */
-const REST_FACTOR = 2;
+const REST_FACTOR = 6;
 /** When nothing has moved for this long, nothing will. A service that is restarted and restores needs less. */
 const STANDSTILL_MS_MAX = 120_000;
 

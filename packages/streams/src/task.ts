@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'; // the global of that name is a getter, and this is a hot path
 import type { InRecord, OutRecord } from '@millrace/kafka';
 import type { DeadLetterValue } from './dead-letter.ts';
 import { deadLetterOf } from './dead-letter.ts';
@@ -71,6 +72,8 @@ export class Task {
   readonly #context: Context<Topics, StoreDefinitions, Topics>;
   readonly #skipped = new Map<string, unknown>();
   #records = new Map<string, OutRecord[]>();
+  /** What the record being processed has emitted; it joins the rest when the record is done. */
+  readonly #emitted: { readonly topic: string; readonly record: OutRecord }[] = [];
   #metadata: RecordMetadata | undefined;
   #source: InRecord | undefined;
   streamTimeMs = Number.NEGATIVE_INFINITY;
@@ -115,6 +118,7 @@ export class Task {
     if (skippedFor !== undefined) {
       this.#skipped.delete(positionOf(record));
       this.#putAside(record, 'processor-error', messageOf(skippedFor));
+      this.#keepEmitted();
       return;
     }
     let value: unknown;
@@ -122,22 +126,27 @@ export class Task {
       value = record.value === null ? null : input.topic.decode(record.value);
     } catch (error) {
       this.#putAside(record, codeOf(error) ?? 'undecodable', messageOf(error));
+      this.#keepEmitted();
       return;
     }
-    const mark = this.#mark();
+    const mutations = this.#mutations();
     try {
       this.#run(record, input, value);
       this.#options.observe.processed(input.name);
     } catch (error) {
-      this.#handleFailure(record, error, mark);
+      this.#emitted.length = 0;
+      this.#handleFailure(record, error, this.#mutations() !== mutations);
     }
+    this.#keepEmitted();
   }
 
   /** Moves stream time without a record: a quiet partition closes its windows too. */
   advanceTo(streamTimeMs: number): void {
     if (streamTimeMs <= this.streamTimeMs) return;
     this.resumeAt(streamTimeMs);
-    this.#options.processor.onStreamTime?.(streamTimeMs, this.#context);
+    if (this.#options.processor.onStreamTime === undefined) return;
+    this.#options.processor.onStreamTime(streamTimeMs, this.#context);
+    this.#keepEmitted();
   }
 
   /** Hands out what has been produced since the last call. */
@@ -158,7 +167,7 @@ export class Task {
     else processor.process[name]?.(value, this.#context);
   }
 
-  #handleFailure(record: InRecord, error: unknown, mark: Mark): void {
+  #handleFailure(record: InRecord, error: unknown, storesChanged: boolean): void {
     const { processor } = this.#options;
     // A store at its limit is not the record's fault: the next record would fail as well.
     if (processor.onError === 'stop' || (error instanceof StreamsError && error.code !== 'record-too-large')) {
@@ -168,16 +177,8 @@ export class Task {
         { cause: error },
       );
     }
-    if (this.#mutations() !== mark.mutations) throw new PoisonedTask(record, error);
-    for (const [topic, records] of this.#records) records.length = mark.lengths.get(topic) ?? 0;
+    if (storesChanged) throw new PoisonedTask(record, error);
     this.#putAside(record, codeOf(error) ?? 'processor-error', messageOf(error));
-  }
-
-  #mark(): Mark {
-    return {
-      mutations: this.#mutations(),
-      lengths: new Map([...this.#records].map(([topic, records]) => [topic, records.length])),
-    };
   }
 
   #mutations(): number {
@@ -268,15 +269,17 @@ export class Task {
   }
 
   #append(topic: string, record: OutRecord): void {
-    const records = this.#records.get(topic);
-    if (records === undefined) this.#records.set(topic, [record]);
-    else records.push(record);
+    this.#emitted.push({ topic, record });
   }
-}
 
-interface Mark {
-  readonly mutations: number;
-  readonly lengths: ReadonlyMap<string, number>;
+  #keepEmitted(): void {
+    for (const { topic, record } of this.#emitted) {
+      const records = this.#records.get(topic);
+      if (records === undefined) this.#records.set(topic, [record]);
+      else records.push(record);
+    }
+    this.#emitted.length = 0;
+  }
 }
 
 function metadataOf({ topic, partition, offset, timestampMs, key, headers }: InRecord, late: boolean): RecordMetadata {

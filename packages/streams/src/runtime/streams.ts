@@ -23,7 +23,7 @@ const POLL_WAIT_MS = 100;
 const RETRY_WAIT_MS = 300;
 const NOTHING_TO_FETCH_WAIT_MS = 5;
 /** Records fetched ahead per input partition: over it its fetching pauses. */
-const QUEUED_RECORDS_MAX = 5_000;
+const QUEUED_RECORDS_MAX = 2_000;
 /**
  * Small segments, since the newest one is never compacted and a restore reads all of it; cleaned as soon as a third is
  * out of date. Deleted keys stay as tombstones for an hour: longer than any restore takes.

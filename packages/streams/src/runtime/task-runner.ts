@@ -18,6 +18,7 @@ const SLICE_RECORDS_MAX = 250;
 const UNCOMMITTED_RECORDS_MAX = 5_000;
 /** How long a fenced task waits before it claims its partition again: by then the group has told who owns it. */
 const FENCED_WAIT_MS = 3_000;
+const REPORT_INTERVAL_MS = 500;
 const RETRY_WAIT_MS_MIN = 100;
 const RETRY_WAIT_MS_MAX = 5_000;
 
@@ -171,6 +172,7 @@ export class TaskRunner {
     const done = new Map<string, InRecord>();
     let uncommitted = 0;
     let commitStartedAt = Number.NEGATIVE_INFINITY;
+    let reportedAt = Number.NEGATIVE_INFINITY;
     let committing: Promise<void> | undefined;
     let failure: unknown;
 
@@ -201,7 +203,10 @@ export class TaskRunner {
         done.set(record.topic, record);
         uncommitted += 1;
       }
-      this.#report(task);
+      if (performance.now() - reportedAt >= REPORT_INTERVAL_MS) {
+        reportedAt = performance.now();
+        this.#report(task);
+      }
       const dueInMs = commitStartedAt + commitIntervalMs - performance.now();
       if (uncommitted > 0 && committing === undefined && (dueInMs <= 0 || uncommitted >= UNCOMMITTED_RECORDS_MAX))
         startCommit();

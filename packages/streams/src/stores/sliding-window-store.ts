@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'; // the global of that name is a getter, and this is a hot path
 import { StreamsError } from '../errors.ts';
 import type { StoreDefinition } from '../topology.ts';
 import { EventLog } from './event-log.ts';
@@ -18,14 +19,14 @@ export interface SlidingWindowStoreOptions<F extends string> {
 }
 
 /** Events per changelog record. More make fewer tombstones, fewer make less to write again for each event. */
-const CHUNK_EVENTS = 16;
+const CHUNK_EVENTS = 8;
 /**
  * A key is forgotten when nothing was added for so many retentions of stream time. One would do if all events came in
  * order; a late one looks back from its own time, and the second leaves room for that.
  */
 const IDLE_RETENTIONS = 2;
-/** Idle keys are looked for each time stream time has moved on by this share of the retention. */
-const SWEEPS_PER_RETENTION = 24;
+/** Keys looked at for idleness with every event, one after the other: the whole store once in so many events as keys. */
+const KEYS_SWEPT_PER_EVENT = 2;
 const CHUNK_SEPARATOR = '\u0000';
 const HEADER_DOUBLES = 1;
 const DOUBLE_BYTES = 8;
@@ -65,7 +66,7 @@ export class SlidingWindowStore<F extends string> implements StateStore {
   #dirty: { readonly key: string; readonly state: KeyState; readonly chunk: Chunk }[] = [];
   #forgotten: string[] = [];
   #streamTimeMs = Number.NEGATIVE_INFINITY;
-  #sweepAtMs = Number.NEGATIVE_INFINITY;
+  #sweep = this.#keys.entries();
   mutations = 0;
 
   constructor(name: string, options: SlidingWindowStoreOptions<F>) {
@@ -82,20 +83,20 @@ export class SlidingWindowStore<F extends string> implements StateStore {
   window(key: string): WindowView<F> {
     return new WindowView(
       this.#columns,
-      () => this.#keys.get(key)?.log,
+      () => this.#living(key)?.log,
       (timeMs, fields) => this.#add(key, timeMs, fields),
     );
   }
 
   advance(streamTimeMs: number): void {
     this.#streamTimeMs = streamTimeMs;
-    if (streamTimeMs < this.#sweepAtMs) return;
-    const { retentionMs } = this.#options;
-    this.#sweepAtMs = streamTimeMs + retentionMs / SWEEPS_PER_RETENTION;
-    for (const [key, state] of this.#keys) {
-      if (state.touchedAtMs + IDLE_RETENTIONS * retentionMs > streamTimeMs) continue;
-      this.#keys.delete(key);
-      for (const chunk of state.chunks) this.#forget(key, chunk);
+    for (let i = 0; i < KEYS_SWEPT_PER_EVENT; i++) {
+      const next = this.#sweep.next();
+      if (next.done === true) {
+        this.#sweep = this.#keys.entries();
+        return;
+      }
+      this.#forgetIfIdle(...next.value);
     }
   }
 
@@ -134,7 +135,7 @@ export class SlidingWindowStore<F extends string> implements StateStore {
 
   #add(key: string, timeMs: number, fields: Readonly<Record<F, number>>): void {
     const { retentionMs, eventsPerKeyMax, keysMax } = this.#options;
-    let state = this.#keys.get(key);
+    let state = this.#living(key);
     if (state === undefined) {
       if (this.#keys.size >= keysMax)
         throw new StreamsError(
@@ -167,6 +168,19 @@ export class SlidingWindowStore<F extends string> implements StateStore {
       const oldest = state.chunks.shift();
       if (oldest !== undefined) this.#forget(key, oldest);
     }
+  }
+
+  /** The state of a key, unless it has been idle for too long: whether the sweep has been there makes no difference. */
+  #living(key: string): KeyState | undefined {
+    const state = this.#keys.get(key);
+    return state === undefined || this.#forgetIfIdle(key, state) ? undefined : state;
+  }
+
+  #forgetIfIdle(key: string, state: KeyState): boolean {
+    if (state.touchedAtMs + IDLE_RETENTIONS * this.#options.retentionMs > this.#streamTimeMs) return false;
+    this.#keys.delete(key);
+    for (const chunk of state.chunks) this.#forget(key, chunk);
+    return true;
   }
 
   #openChunk(state: KeyState): Chunk {
