@@ -54,7 +54,8 @@ CREATE TABLE IF NOT EXISTS {database}.payments
     INDEX by_ingested_at ingested_at    TYPE minmax              GRANULARITY 1,
     INDEX by_offset      _offset        TYPE minmax              GRANULARITY 1,
     CONSTRAINT from_kafka CHECK _topic != '',
-    CONSTRAINT has_id     CHECK transaction_id != ''
+    CONSTRAINT has_id     CHECK transaction_id != '' AND customer_id != '',
+    CONSTRAINT is_whole   CHECK currency != '' AND channel != '' AND event_time >= toDateTime64('2000-01-01 00:00:00', 3, 'UTC')
 )
 ENGINE = MergeTree
 ORDER BY (toStartOfHour(event_time), customer_id, event_time)
@@ -93,7 +94,8 @@ CREATE TABLE IF NOT EXISTS {database}.decisions
     INDEX by_ingested_at ingested_at    TYPE minmax              GRANULARITY 1,
     INDEX by_offset      _offset        TYPE minmax              GRANULARITY 1,
     CONSTRAINT from_kafka CHECK _topic != '',
-    CONSTRAINT has_id     CHECK transaction_id != ''
+    CONSTRAINT has_id     CHECK transaction_id != '' AND customer_id != '',
+    CONSTRAINT is_whole   CHECK decision != '' AND event_time >= toDateTime64('2000-01-01 00:00:00', 3, 'UTC')
 )
 ENGINE = MergeTree
 ORDER BY (toStartOfHour(event_time), customer_id, event_time)
@@ -166,7 +168,8 @@ CREATE TABLE IF NOT EXISTS {database}.telemetry
     INDEX by_ingested_at ingested_at TYPE minmax             GRANULARITY 1,
     INDEX by_offset      _offset     TYPE minmax             GRANULARITY 1,
     CONSTRAINT from_kafka CHECK _topic != '',
-    CONSTRAINT has_id     CHECK device_id != '' AND metric != ''
+    CONSTRAINT has_id     CHECK device_id != '' AND metric != '',
+    CONSTRAINT is_whole   CHECK event_time >= toDateTime64('2000-01-01 00:00:00', 3, 'UTC')
 )
 ENGINE = MergeTree
 ORDER BY (toStartOfHour(event_time), device_id, metric, event_time)

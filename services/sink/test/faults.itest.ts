@@ -32,8 +32,10 @@ test('a sink that is killed with -9 between intent and advance, again and again,
     left = await intentOf(sink);
     t.diagnostic(`killed with ${await sink.count('decisions')} of ${sent} stored, under way: ${left || 'nothing'}`);
   }
-  const last = sink.start();
+  const port = await freePort();
+  const last = sink.start({ METRICS_PORT: String(port) });
   await sink.waitForRows('decisions', sent);
+  await untilReady(port); // all may have been there already: a process that is still loading knows no signals
   assert.equal(await stop(last, 'SIGTERM'), 0);
   await assertStoredOnce(sink, sent);
 });
@@ -199,4 +201,8 @@ function sequence(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
+}
+
+async function untilReady(port: number): Promise<void> {
+  while ((await readiness(port).catch((error: Error) => error.message)) !== 200) await delay(100);
 }

@@ -36,6 +36,8 @@ export function poisonStories(platform: Platform): void {
         }));
         assert.deepEqual(new Set(letters), new Set(expected));
       });
+      const sql = `SELECT count() AS rows FROM millrace.payments WHERE transaction_id = 'poison'`;
+      assert.deepEqual(await select(platform, sql), [{ rows: 0 }], 'and no payment is made of it');
     });
   }
 }

@@ -110,7 +110,7 @@ test('readings are reconciled by reading, not by row', async (t) => {
   const now = Date.now();
   await store(
     'telemetry_raw',
-    [1, 2, 2].map((n) => ({ reading: `d:${n}:`, ingested_at: now })),
+    [1, 2, 2].map((n) => ({ reading: `d:${now + n}:`, ingested_at: now })),
   );
   const row = (event_time: number, metric: string) => ({
     device_id: 'd',
@@ -119,7 +119,7 @@ test('readings are reconciled by reading, not by row', async (t) => {
     value: 1,
     ingested_at: now,
   });
-  await store('telemetry', [row(1, 'x'), row(1, 'y'), row(2, 'x')]);
+  await store('telemetry', [row(now + 1, 'x'), row(now + 1, 'y'), row(now + 2, 'x')]);
   await until('telemetry', all(2));
 });
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AGE_MAX_MS, type DeadLetter, PARAGRAPH_LENGTH_MAX, type Topics } from '@millrace/contracts';
+import { withoutCardNumbers } from '../card-token.ts';
 import { IngestError } from '../errors.ts';
 import type { EventCounts } from '../metrics.ts';
 import type { Publisher } from '../publisher.ts';
@@ -56,7 +57,9 @@ export function createMqttIntake({ publisher, topics, tokenizeCard, nowMs, count
     for (;;) {
       await untilReady(message);
       const { deviceTopic, readings, refusals } = read(message, tokenizeCard);
-      const letters = refusals.map((refusal) => toDeadLetter(message.topic, deviceTopic, refusal, nowMs()));
+      const letters = refusals.map((refusal) =>
+        toDeadLetter(message.topic, deviceTopic, refusal, tokenizeCard, nowMs()),
+      );
       try {
         await publisher.publishAll(
           [
@@ -89,6 +92,7 @@ function toDeadLetter(
   topic: string,
   deviceTopic: DeviceTopic | undefined,
   { reason, message, bytes }: Refusal,
+  tokenizeCard: (cardNumber: string) => string,
   failedAtMs: number,
 ): DeadLetter {
   return {
@@ -101,7 +105,7 @@ function toDeadLetter(
     stage: 'ingest',
     reason,
     message: message.slice(0, PARAGRAPH_LENGTH_MAX).toWellFormed(),
-    value_base64: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
+    value_base64: withoutCardNumbers(bytes, tokenizeCard).toString('base64'),
     failed_at: failedAtMs,
   };
 }
