@@ -1,13 +1,17 @@
 import { connect } from 'node:net';
 
 const ATTEMPT_MS_MAX = 2_000;
-/** ApiVersions, version 0: the one request that every Kafka answers before anything else is agreed upon. */
-const API_VERSIONS = 18;
+const INIT_PRODUCER_ID = 22;
 const CORRELATION_ID = 1;
+const CLIENT_ID = 'millrace-local-stack';
+const TRANSACTION_TIMEOUT_MS = 60_000;
 
 /**
- * Asks a broker for its API versions and resolves to whether it answered. A broker binds its port before it processes
- * requests, so an open port alone would be too early.
+ * Asks a broker for a producer id (InitProducerId, version 0) and resolves to whether it gave one.
+ *
+ * An open port would be too early: a broker binds it before it processes requests. So would ApiVersions: a new broker
+ * answers that, and then tells the first producers that it is still loading, until it has fetched a block of ids from
+ * the controller.
  */
 export function kafkaAnswers(options: { host: string; port: number }): Promise<boolean> {
   return new Promise((resolve) => {
@@ -19,25 +23,30 @@ export function kafkaAnswers(options: { host: string; port: number }): Promise<b
     socket.setTimeout(ATTEMPT_MS_MAX, () => finish(false));
     socket.once('error', () => finish(false));
     socket.once('close', () => resolve(false));
-    socket.once('connect', () => socket.write(apiVersionsRequest()));
+    socket.once('connect', () => socket.write(initProducerIdRequest()));
     let received = Buffer.alloc(0);
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk]);
-      // Response: INT32 size, INT32 correlation id, INT16 error code, ...
-      if (received.length >= 8) finish(received.readInt32BE(4) === CORRELATION_ID);
+      // Response: INT32 size, INT32 correlation id, INT32 throttle time, INT16 error code, ...
+      if (received.length >= 14) finish(received.readInt32BE(4) === CORRELATION_ID && received.readInt16BE(12) === 0);
     });
   });
 }
 
-/** Request header version 1: INT32 size, INT16 api key, INT16 version, INT32 correlation id, NULLABLE_STRING client id. */
-function apiVersionsRequest(): Buffer {
-  const clientId = Buffer.from('millrace-local-stack');
-  const request = Buffer.alloc(4 + 10 + clientId.length);
+/**
+ * INT32 size; header version 1: INT16 api key, INT16 version, INT32 correlation id, NULLABLE_STRING client id; body:
+ * NULLABLE_STRING transactional id (none), INT32 transaction timeout.
+ */
+function initProducerIdRequest(): Buffer {
+  const clientId = Buffer.from(CLIENT_ID);
+  const request = Buffer.alloc(4 + 10 + clientId.length + 6);
   request.writeInt32BE(request.length - 4, 0);
-  request.writeInt16BE(API_VERSIONS, 4);
+  request.writeInt16BE(INIT_PRODUCER_ID, 4);
   request.writeInt16BE(0, 6);
   request.writeInt32BE(CORRELATION_ID, 8);
   request.writeInt16BE(clientId.length, 12);
   clientId.copy(request, 14);
+  request.writeInt16BE(-1, 14 + clientId.length);
+  request.writeInt32BE(TRANSACTION_TIMEOUT_MS, 16 + clientId.length);
   return request;
 }
