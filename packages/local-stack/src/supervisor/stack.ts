@@ -4,7 +4,7 @@ import { Part, type PartEvent, type PartOptions } from './part.ts';
 /** All parts are gone within this time of the first Ctrl-C. */
 export const STOP_MS_MAX = 9_500;
 /** What each later step of a stop keeps for itself when an earlier one takes long. */
-const STOP_STEP_MS_MIN = 400;
+const STOP_STEP_MS_MIN = 1_000;
 /** Between the end of what comes in and the end of those who work on it: a few commit intervals. */
 const DRAIN_MS = 500;
 
