@@ -14,14 +14,15 @@ const STILL_INSTALLING_MS = 10_000;
 
 const [file, ...args] = process.argv.slice(2);
 if (file === undefined) {
-  console.error('usage: node scripts/run.mjs FILE [ARGUMENT...]');
+  console.error('usage: node scripts/run.mjs FILE [ARGUMENT...] | --install-only');
   process.exit(2);
 }
 if (!isInstalled()) {
   const code = await install();
   if (code !== 0) process.exit(code);
 }
-process.exitCode = await run(NODE, [join(ROOT, file), ...args]);
+// What runs for days is started by the shell that npm opened, in its own place (`exec`): this process would only wait.
+if (file !== '--install-only') process.exitCode = await run(NODE, [join(ROOT, file), ...args]);
 
 /**
  * Whether `node_modules` is what the lockfile describes. npm keeps a lockfile of what it installed in there; packages

@@ -7,6 +7,8 @@ import type { KafkaLogger, Producer, TopicBatch } from './types.ts';
 /** How long a batch is tried before its sender hears that its fate is unknown (as `delivery.timeout.ms` in Java). */
 const DELIVERY_TIMEOUT_MS = 120_000;
 const CLOSE_WAIT_MS_MAX = 3_000;
+const CONNECT_TIMEOUT_MS = 30_000;
+const CONNECT_RETRY_WAIT_MS = 200;
 /** The protocol wants a transaction timeout also where there are no transactions. */
 const UNUSED_TRANSACTION_TIMEOUT_MS = 60_000;
 
@@ -54,17 +56,25 @@ export async function createProducer(createCluster: () => Cluster, logger: Kafka
 }
 
 async function connect(cluster: Cluster): Promise<{ readonly cluster: Cluster; readonly writer: BatchWriter }> {
-  try {
-    await cluster.connect();
-    await cluster.refreshMetadata();
-    const broker = await cluster.findControllerBroker();
-    const { producerId, producerEpoch } = await broker.initProducerId({
-      transactionTimeout: UNUSED_TRANSACTION_TIMEOUT_MS,
-    });
-    const identity = { producerId: Number(producerId), producerEpoch, transactional: false };
-    return { cluster, writer: new BatchWriter(cluster, identity, null) };
-  } catch (error) {
-    await cluster.disconnect();
-    throw toKafkaError(error, 'connect the producer');
+  const deadlineMs = Date.now() + CONNECT_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await cluster.connect();
+      await cluster.refreshMetadata();
+      const broker = await cluster.findControllerBroker();
+      const { producerId, producerEpoch } = await broker.initProducerId({
+        transactionTimeout: UNUSED_TRANSACTION_TIMEOUT_MS,
+      });
+      const identity = { producerId: Number(producerId), producerEpoch, transactional: false };
+      return { cluster, writer: new BatchWriter(cluster, identity, null) };
+    } catch (error) {
+      // A broker that has just started says for a while that it is still loading.
+      const failure = toKafkaError(error, 'connect the producer');
+      if (!failure.retriable || Date.now() > deadlineMs) {
+        await cluster.disconnect();
+        throw failure;
+      }
+      await sleep(CONNECT_RETRY_WAIT_MS);
+    }
   }
 }

@@ -6,8 +6,8 @@ import { decodeRecordSet } from './record-batch-decoder.ts';
 import type { Isolation, PartitionReader, ReadBatch, TopicPartition } from './types.ts';
 
 /** Per partition and fetch; a single larger record still comes (KIP-74). */
-const PARTITION_BYTES_MAX = 1024 * 1024;
-const FETCH_BYTES_MAX = 16 * 1024 * 1024;
+const PARTITION_BYTES_MAX = 512 * 1024;
+const FETCH_BYTES_MAX = 8 * 1024 * 1024;
 const CONSUMER_REPLICA_ID = -1;
 const EARLIEST = -2;
 const LATEST = -1;

@@ -33,7 +33,8 @@ const anyRecord = fc.record({
   ),
   timestampMs: fc.integer({ min: 0, max: 4_000_000_000_000 }),
   headers: fc.dictionary(
-    fc.string({ minLength: 1, maxLength: 10 }).filter((name) => name !== '__proto__'),
+    // kafkajs gathers headers in an object with a prototype, so names such as `toString` are taken there.
+    fc.string({ minLength: 1, maxLength: 10 }).filter((name) => !(name in {})),
     fc.string({ maxLength: 200 }),
     { maxKeys: 3 },
   ),
