@@ -5,14 +5,22 @@ import type { KafkaAdmin, TopicSpec } from './types.ts';
 
 const CREATE_TIMEOUT_MS = 15_000;
 const CREATE_POLL_MS = 100;
+const RETRY_MS_MAX = 5_000;
+const RETRY_WAIT_MS = 100;
 
 export async function createAdmin(client: KafkaJs): Promise<KafkaAdmin> {
   const admin = client.admin();
+  /** All of it can be repeated. A topic that was just made has no leader yet, or the broker asked has not heard of it. */
   const attempt = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw toKafkaError(error, doing);
+    const deadlineMs = Date.now() + RETRY_MS_MAX;
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        const failure = toKafkaError(error, doing);
+        if (!failure.retriable || Date.now() > deadlineMs) throw failure;
+        await sleep(RETRY_WAIT_MS);
+      }
     }
   };
   await attempt('connect to Kafka', () => admin.connect());

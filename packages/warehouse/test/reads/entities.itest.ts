@@ -4,7 +4,8 @@ import { samples } from '@millrace/contracts';
 import { findDevice, findMerchant, findProfile, readStatistics } from '../../src/index.ts';
 import { insert, testWarehouse } from './test-warehouse.ts';
 
-const INGESTED = { ingested_at: 1_772_366_400_250 };
+const START_MS = 1_772_366_400_000;
+const INGESTED = { ingested_at: START_MS + 250 };
 
 test('a profile is its newest version, and gone once it was deleted', async (t) => {
   const warehouse = await testWarehouse(t);
@@ -47,11 +48,11 @@ test('a device has the newest value of each metric, and its newest readings', as
   const warehouse = await testWarehouse(t);
   const device = { device_id: 'd1', owner_id: 'm1', kind: 'terminal', firmware: '1.0', ...INGESTED };
   await insert(warehouse, 'telemetry', 0, [
-    { ...device, event_time: 1000, sequence: 1, metric: 'temperature', value: 20 },
-    { ...device, event_time: 1000, sequence: 1, metric: 'tamper', value: 1 },
-    { ...device, event_time: 2000, sequence: 2, metric: 'temperature', value: 21.5, firmware: '1.1' },
-    { ...device, event_time: 1500, metric: 'temperature', value: 19 },
-    { ...device, device_id: 'd2', event_time: 9000, metric: 'temperature', value: 99 },
+    { ...device, event_time: START_MS + 1000, sequence: 1, metric: 'temperature', value: 20 },
+    { ...device, event_time: START_MS + 1000, sequence: 1, metric: 'tamper', value: 1 },
+    { ...device, event_time: START_MS + 2000, sequence: 2, metric: 'temperature', value: 21.5, firmware: '1.1' },
+    { ...device, event_time: START_MS + 1500, metric: 'temperature', value: 19 },
+    { ...device, device_id: 'd2', event_time: START_MS + 9000, metric: 'temperature', value: 99 },
   ]);
   assert.deepEqual(await findDevice(warehouse, 'd1', 2), {
     device_id: 'd1',
@@ -60,12 +61,12 @@ test('a device has the newest value of each metric, and its newest readings', as
     firmware: '1.1',
     last_reading_at: 2000,
     metrics: [
-      { metric: 'tamper', value: 1, event_time: 1000 },
-      { metric: 'temperature', value: 21.5, event_time: 2000 },
+      { metric: 'tamper', value: 1, event_time: START_MS + 1000 },
+      { metric: 'temperature', value: 21.5, event_time: START_MS + 2000 },
     ],
     readings: [
-      { event_time: 2000, sequence: 2, metrics: { temperature: 21.5 }, ingested_at: INGESTED.ingested_at },
-      { event_time: 1500, metrics: { temperature: 19 }, ingested_at: INGESTED.ingested_at },
+      { event_time: START_MS + 2000, sequence: 2, metrics: { temperature: 21.5 }, ingested_at: INGESTED.ingested_at },
+      { event_time: START_MS + 1500, metrics: { temperature: 19 }, ingested_at: INGESTED.ingested_at },
     ],
   });
   assert.equal(await findDevice(warehouse, 'nobody', 2), undefined);

@@ -19,7 +19,7 @@ const raw = (transaction_id: string, ingested_at = 1000) => ({ transaction_id, i
 const range = (after: number, upTo: number) => [{ partition: 0, after, upTo }];
 const reading = (id: number, metric: string) => ({
   device_id: 'd',
-  event_time: id,
+  event_time: 1_772_366_400_000 + id,
   sequence: id,
   metric,
   value: 1,
