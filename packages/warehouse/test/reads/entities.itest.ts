@@ -59,7 +59,7 @@ test('a device has the newest value of each metric, and its newest readings', as
     owner_id: 'm1',
     kind: 'terminal',
     firmware: '1.1',
-    last_reading_at: 2000,
+    last_reading_at: START_MS + 2000,
     metrics: [
       { metric: 'tamper', value: 1, event_time: START_MS + 1000 },
       { metric: 'temperature', value: 21.5, event_time: START_MS + 2000 },
