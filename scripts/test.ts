@@ -43,8 +43,6 @@ function testArguments(): string[] {
     '--test',
     '--test-reporter=spec',
     `--test-timeout=${TEST_MS_MAX}`,
-    // A test that fails half-way leaves its connections open; without this its file would never end, and nor would CI.
-    '--test-force-exit',
     ...(needsStack ? [`--test-global-setup=${SETUP}`] : []),
     ...flags,
     ...files,
