@@ -1,9 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, unlinkSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LocalStackError } from './error.ts';
 
 const LOCK_FILE = 'lock.json';
+/** A run that was killed while it removed a stale lock has left its door closed; nobody needs this long. */
+const TAKEOVER_MS_MAX = 10_000;
+const TAKEOVER_WAIT_MS = 20;
 
 export interface DataLock {
   /** Whether a run that was killed had left its lock: then its parts may still be on their way out. */
@@ -28,17 +33,13 @@ export async function lockDataFolder(dataDir: string): Promise<DataLock> {
   const file = join(dataDir, LOCK_FILE);
   let wasStale = false;
   while (true) {
-    const holder: Holder = { pid: process.pid, startedAt: processStart(process.pid) };
-    try {
-      await writeFile(file, JSON.stringify(holder), { flag: 'wx' });
+    if (await createWhole(file, { pid: process.pid, startedAt: processStart(process.pid) })) {
       return { wasStale, release: () => unlinkSync(file) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     const other = await readHolder(file);
     if (other !== undefined && isAlive(other)) throw inUse(dataDir, other);
     wasStale = true;
-    await removeStale(file, other);
+    await removeStale(file);
   }
 }
 
@@ -85,18 +86,45 @@ function processStart(pid: number): string {
   return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
-/** Moves the lock away before it is removed, so that of two runs that both found it stale only one removes it. */
-async function removeStale(file: string, stale: Holder | undefined): Promise<void> {
-  const aside = `${file}.${process.pid}`;
+/** Creates the file with its content in one step, so that nobody reads half of it. False when there is one already. */
+async function createWhole(file: string, holder: Holder): Promise<boolean> {
+  const draft = `${file}.${randomUUID()}`;
+  await writeFile(draft, JSON.stringify(holder));
   try {
-    await rename(file, aside);
+    await link(draft, file);
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    await rm(draft);
   }
-  const moved = await readHolder(aside);
-  if (moved !== undefined && moved.pid !== stale?.pid) await rename(aside, file);
-  else await rm(aside);
+}
+
+/**
+ * Removes a lock that nobody holds. One at a time, behind a door (a folder, which only one can make), and after another
+ * look: of two runs that both found it stale, the second would otherwise remove the new lock of the first.
+ */
+async function removeStale(file: string): Promise<void> {
+  const door = `${file}.takeover`;
+  try {
+    await mkdir(door);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    await sleep(TAKEOVER_WAIT_MS);
+    const closedAtMs = await stat(door).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => Date.now(),
+    );
+    if (Date.now() - closedAtMs > TAKEOVER_MS_MAX) await rm(door, { recursive: true, force: true });
+    return;
+  }
+  try {
+    const holder = await readHolder(file);
+    if (holder === undefined || !isAlive(holder)) await rm(file, { force: true });
+  } finally {
+    await rmdir(door);
+  }
 }
 
 function inUse(dataDir: string, holder: Holder): LocalStackError {
