@@ -3,7 +3,7 @@ import { KafkaError, toKafkaError } from './errors.ts';
 import { type Cluster, createProtocolError } from './kafkajs-internals.ts';
 import { partitionOfRecord } from './partitioner.ts';
 import { type PartitionBatch, sendProduce } from './produce-request.ts';
-import { reconnect } from './reconnect.ts';
+import { tryToReconnect } from './reconnect.ts';
 import { encodeRecordBatch, type ProducerIdentity, sizeOfRecordMax } from './record-batch-encoder.ts';
 import type { OutRecord, TopicBatch, TopicPartition } from './types.ts';
 
@@ -86,7 +86,7 @@ export class BatchWriter {
       if (Date.now() + waitMs > deadlineMs) throw toKafkaError(cause, `produce to ${unwritten[0]?.topic}`);
       pending = unwritten;
       await sleep(waitMs);
-      await this.#recover(cause);
+      await tryToReconnect(this.#cluster, cause);
     }
   }
 
@@ -145,17 +145,8 @@ export class BatchWriter {
         const failure = toKafkaError(error, 'metadata');
         if (!failure.retriable || Date.now() + waitMs > deadlineMs) throw failure;
         await sleep(waitMs);
-        await this.#recover(error);
+        await tryToReconnect(this.#cluster, error);
       }
-    }
-  }
-
-  /** A failure to reconnect is found out by the next attempt, which counts against the deadline. */
-  async #recover(cause: unknown): Promise<void> {
-    try {
-      await reconnect(this.#cluster, cause);
-    } catch (error) {
-      if (!toKafkaError(error, 'reconnect').retriable) throw error;
     }
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toKafkaError } from './errors.ts';
 import type { Broker, Cluster } from './kafkajs-internals.ts';
-import { reconnect } from './reconnect.ts';
+import { tryToReconnect } from './reconnect.ts';
 
 const COORDINATOR_TYPES = { group: 0, transaction: 1 } as const;
 const RETRY_WAIT_MS_MIN = 2;
@@ -56,17 +56,8 @@ export class Coordinators {
         await sleep(waitMs);
         if (waits) continue;
         this.#known.delete(key);
-        await this.#recover(error);
+        await tryToReconnect(this.#cluster, error);
       }
-    }
-  }
-
-  async #recover(cause: unknown): Promise<void> {
-    try {
-      await reconnect(this.#cluster, cause);
-    } catch (error) {
-      // The next attempt meets it too, and counts against the deadline.
-      if (!toKafkaError(error, 'reconnect').retriable) throw error;
     }
   }
 }

@@ -14,3 +14,12 @@ export async function reconnect(cluster: Cluster, error: unknown): Promise<void>
     throw toKafkaError(cause, 'no broker answers');
   }
 }
+
+/** For a caller that tries again until a deadline: a broker that is still away is met by its next attempt. */
+export async function tryToReconnect(cluster: Cluster, cause: unknown): Promise<void> {
+  try {
+    await reconnect(cluster, cause);
+  } catch (error) {
+    if (!toKafkaError(error, 'reconnect').retriable) throw error;
+  }
+}
