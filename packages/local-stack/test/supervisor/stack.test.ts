@@ -8,14 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PartEvent, PartOptions } from '../../src/supervisor/part.ts';
 import { Stack } from '../../src/supervisor/stack.ts';
 
-/** Writes what happens to it into one file with all the others, and takes 50 ms to stop. */
+/** Writes what happens to it into one file with all the others: `up` once it can be stopped, and 50 ms later `down`. */
 const PROGRAM = `import { appendFileSync } from 'node:fs';
 const [name, journal, stubborn] = process.argv.slice(2);
-appendFileSync(journal, name + ' up\\n');
 process.on('SIGTERM', () => {
   if (stubborn) return;
   setTimeout(() => { appendFileSync(journal, name + ' down\\n'); process.exit(0); }, 50);
 });
+appendFileSync(journal, name + ' up\\n');
 setInterval(() => {}, 1000);`;
 
 async function createStack(t: TestContext) {
