@@ -39,7 +39,7 @@ export interface TaskOptions {
 /** What the runtime counts. */
 export interface TaskObserver {
   processed(input: string): void;
-  late(input: string): void;
+  late(input: string, reason: string): void;
   deadLetter(reason: string): void;
 }
 
@@ -76,6 +76,7 @@ export class Task {
   readonly #emitted: { readonly topic: string; readonly record: OutRecord }[] = [];
   #metadata: RecordMetadata | undefined;
   #source: InRecord | undefined;
+  #input = '';
   streamTimeMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: TaskOptions) {
@@ -160,7 +161,8 @@ export class Task {
   #run(record: InRecord, { name }: Input, value: unknown): void {
     const { processor, observe } = this.#options;
     const late = record.timestampMs < this.streamTimeMs - processor.graceMs;
-    if (late) observe.late(name);
+    this.#input = name;
+    if (late) observe.late(name, 'grace');
     this.#metadata = metadataOf(record, late);
     this.advanceTo(record.timestampMs);
     if (value === null) processor.onTombstone?.(name, this.#metadata.key, this.#context);
@@ -228,6 +230,7 @@ export class Task {
       deadLetter: (reason, message) => {
         if (this.#source !== undefined) this.#putAside(this.#source, reason, message);
       },
+      countLate: (reason) => this.#options.observe.late(this.#input, reason),
     };
   }
 

@@ -79,6 +79,19 @@ export interface Context<G extends Topics, D extends StoreDefinitions, O extends
   emitTombstone(output: keyof O, key: string): void;
   /** Puts the record aside with a reason (a code, used as a metric label); what it emitted before stands. */
   deadLetter(reason: string, message: string): void;
+  /** Counts the record as late for a reason of the processor's own, such as a window that has closed. */
+  countLate(reason: string): void;
+}
+
+/** A step within a processor, for `describe()` and diagrams only: the runtime sees the processor as a whole. */
+export interface TopologyNode {
+  readonly name: string;
+  /** What it does: `source`, `filter`, `aggregate`, `sink` and so on. */
+  readonly kind: string;
+  /** Names of the nodes whose records it takes. */
+  readonly from: readonly string[];
+  /** Topic of a source or a sink, store of a stateful step. */
+  readonly detail?: string;
 }
 
 /**
@@ -105,6 +118,13 @@ export interface Processor<
   readonly process: { readonly [K in keyof I]: (value: ValueOf<I[K]>, context: Context<G, D, O>) => void };
   /** Called for a tombstone on an input; without it tombstones are dropped. */
   readonly onTombstone?: (input: keyof I, key: string, context: Context<G, D, O>) => void;
+  /**
+   * A task that has read all there is and gets nothing for so long, in milliseconds, moves its stream time on by the wall
+   * clock, so that a quiet partition closes its windows too. Without it stream time moves with records only.
+   */
+  readonly idleAfterMs?: number;
+  /** The steps that the processor was built from, if it was. */
+  readonly nodes?: readonly TopologyNode[];
   /** Called when stream time has moved on, before the record that moved it is processed: closes windows. */
   readonly onStreamTime?: (streamTimeMs: number, context: Context<G, D, O>) => void;
 }

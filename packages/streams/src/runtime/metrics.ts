@@ -20,8 +20,8 @@ export function createStreamsMetrics(metrics: Metrics) {
     }),
     late: metrics.counter({
       name: 'streams_late_total',
-      help: 'Records later than grace.',
-      labels: ['processor', 'input'],
+      help: 'Records that came late, by reason.',
+      labels: ['processor', 'input', 'reason'],
     }),
     deadLetters: metrics.counter({
       name: 'streams_dead_letters_total',

@@ -127,7 +127,7 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
         deadLetters: options.deadLetters,
         observe: {
           processed: (input) => metrics.records.inc({ processor: name, input }),
-          late: (input) => metrics.late.inc({ processor: name, input }),
+          late: (input, reason) => metrics.late.inc({ processor: name, input, reason }),
           deadLetter: (reason) => metrics.deadLetters.inc({ processor: name, reason }),
         },
       },
