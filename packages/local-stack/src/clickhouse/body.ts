@@ -67,7 +67,8 @@ async function collect(source: Readable, length: number, bytesMax: number): Prom
   const whole = Buffer.allocUnsafeSlow(length);
   const rest: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of source as AsyncIterable<Buffer>) {
+  // A body that is over the limit is read to its end by whoever answers: the source must outlive this loop.
+  for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > bytesMax) throw tooLarge(bytesMax);
     if (bytes <= length) chunk.copy(whole, bytes - chunk.length);

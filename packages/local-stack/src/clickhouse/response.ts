@@ -77,16 +77,11 @@ function exceptionBlock(tag: string, text: string): Buffer {
 }
 
 /** Answers with an exception, before anything else has been sent. */
-export function sendException(
-  response: ServerResponse,
-  exception: ClickHouseException,
-  about: { version: string; closeConnection: boolean },
-): void {
+export function sendException(response: ServerResponse, exception: ClickHouseException, version: string): void {
   response.statusCode = httpStatus(exception.type);
   response.setHeader('X-ClickHouse-Exception-Code', exception.code);
   response.setHeader('Content-Type', 'text/plain; charset=UTF-8');
-  if (about.closeConnection) response.setHeader('Connection', 'close');
-  response.end(exception.toText(about.version));
+  response.end(exception.toText(version));
 }
 
 function writeHead(response: ServerResponse, head: AnswerHead): Transform | undefined {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type Duplex, finished } from 'node:stream';
 import { LocalStackError } from '../error.ts';
 import { engineException } from './engine/addon.ts';
 import { Engine } from './engine/engine.ts';
@@ -148,11 +148,16 @@ function fail(incoming: IncomingMessage, response: ServerResponse, context: Quer
   }
   const exception = engineException(error);
   if (exception.type === 'UNKNOWN_ENGINE_FAILURE') context.log(`unexpected: ${String(exception.cause ?? exception)}`);
-  sendException(response, exception, {
-    version: context.engine.version,
-    // What is left of the body would be read as the next request.
-    closeConnection: !incoming.complete,
-  });
+  // Whoever is still sending would see a broken connection instead of the answer.
+  readAway(incoming, () => sendException(response, exception, context.engine.version));
+}
+
+/** Reads what is left of a refused body, for as long as a request may take. */
+function readAway(incoming: IncomingMessage, then: () => void): void {
+  incoming.unpipe();
+  incoming.resume();
+  // An end by an error is an end, too: then there is nobody to answer.
+  finished(incoming, then);
 }
 
 /** What is no HTTP, or has a line that is too long, before there is a request to answer. */

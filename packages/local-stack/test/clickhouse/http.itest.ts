@@ -163,6 +163,9 @@ describe('the HTTP interface', () => {
     const bomb = gzipSync(Buffer.alloc(129 * 1024 * 1024));
     const init = { headers: { 'Content-Encoding': 'gzip' } };
     assert.equal((await post(server.url, bomb, { query: 'INSERT INTO t VALUES' }, init)).status, 413);
+    const chunks = ReadableStream.from(Array.from({ length: 129 }, () => Buffer.alloc(1024 * 1024, 0x20)));
+    const url = `${server.url}/?query=${encodeURIComponent('INSERT INTO t VALUES')}`;
+    assert.equal((await fetch(url, { method: 'POST', body: chunks, duplex: 'half' })).status, 413, 'of unknown length');
   });
 
   it('takes a URL of half a megabyte', async () => {
