@@ -1,4 +1,5 @@
-import { defineProcessor, defineTopology, keyValueStore, slidingWindowStore, type Topic } from '../../src/index.ts';
+import { defineProcessor, defineTopology, keyValueStore, slidingWindowStore } from '../../src/index.ts';
+import { checkedTopic } from './checked-topic.ts';
 
 /** A payment as small as can be, for tests of the runtime: what is counted is known to the test from the input alone. */
 export interface Entry {
@@ -16,24 +17,6 @@ export interface Running extends Entry {
   readonly minuteSum: number;
 }
 
-function jsonTopic<T>(
-  name: string,
-  of: Pick<Topic<T>, 'key' | 'timestampMs' | 'eventId'>,
-  check: (value: T) => boolean,
-): Topic<T> {
-  return {
-    name,
-    schema: `${name}.v1`,
-    encode: (value) => JSON.stringify(value),
-    decode: (bytes) => {
-      const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as T;
-      if (!check(value)) throw new Error(`not a record of ${name}`);
-      return value;
-    },
-    ...of,
-  };
-}
-
 export const MINUTE_MS = 60_000;
 
 /** Counts entries per account, in a topology of two processors, so that one feeds the other through a topic. */
@@ -43,9 +26,9 @@ export function createCountTopology(prefix: string) {
     timestampMs: ({ atMs }: Entry) => atMs,
     eventId: ({ id }: Entry) => id,
   };
-  const entries = jsonTopic<Entry>(`${prefix}entries`, entryOf, (value) => typeof value.account === 'string');
-  const counted = jsonTopic<Running>(`${prefix}counted`, entryOf, (value) => typeof value.count === 'number');
-  const published = jsonTopic<Running>(`${prefix}published`, entryOf, (value) => typeof value.count === 'number');
+  const entries = checkedTopic<Entry>(`${prefix}entries`, entryOf, (value) => typeof value.account === 'string');
+  const counted = checkedTopic<Running>(`${prefix}counted`, entryOf, (value) => typeof value.count === 'number');
+  const published = checkedTopic<Running>(`${prefix}published`, entryOf, (value) => typeof value.count === 'number');
 
   const count = defineProcessor({
     name: 'count',
