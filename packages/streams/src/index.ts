@@ -1,5 +1,9 @@
+export type { StageOptions, StepContext } from './dsl/stage-plan.ts';
+export type { SinkTopic, Stream } from './dsl/stream.ts';
+export { type Stage, type StreamBuilder, streamBuilder } from './dsl/stream-builder.ts';
 export { StreamsError, type StreamsErrorCode } from './errors.ts';
 export { type Streams, type StreamsOptions, startStreams } from './runtime/streams.ts';
+export { HyperLogLog } from './sketches/hyper-log-log.ts';
 export { KeyValueStore, keyValueStore } from './stores/key-value-store.ts';
 export { SlidingWindowStore, slidingWindowStore } from './stores/sliding-window-store.ts';
 export type { Change, StateStore } from './stores/store.ts';
