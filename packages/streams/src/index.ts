@@ -1,6 +1,6 @@
 export type { StageOptions, StepContext } from './dsl/stage-plan.ts';
-export { type Stage, type StreamBuilder, streamBuilder } from './dsl/stream-builder.ts';
 export type { SinkTopic, Stream } from './dsl/stream.ts';
+export { type Stage, type StreamBuilder, streamBuilder } from './dsl/stream-builder.ts';
 export { StreamsError, type StreamsErrorCode } from './errors.ts';
 export { type Streams, type StreamsOptions, startStreams } from './runtime/streams.ts';
 export { HyperLogLog } from './sketches/hyper-log-log.ts';
