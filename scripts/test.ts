@@ -6,7 +6,12 @@ import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 
 const FILES = {
-  unit: ['packages/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
+  unit: [
+    'packages/*/test/**/*.test.ts',
+    'services/*/test/**/*.test.ts',
+    'scripts/test/**/*.test.ts',
+    'test/**/*.test.ts',
+  ],
   integration: ['packages/*/test/**/*.itest.ts', 'services/*/test/**/*.itest.ts', 'test/**/*.itest.ts'],
 } as const;
 const SETUP = 'packages/local-stack/src/test-setup.ts';

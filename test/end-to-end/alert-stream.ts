@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import type { Platform } from './platform.ts';
-import type { Json } from './requests.ts';
+import type { Json, Platform } from '@millrace/test-platform';
 
 /** Listens to `/v1/stream/alerts` until the end of the test; the list grows as alerts arrive. */
 export async function listenToAlerts(t: TestContext, platform: Platform): Promise<readonly Json[]> {

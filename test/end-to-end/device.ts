@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test';
+import type { Platform } from '@millrace/test-platform';
 import mqtt, { type MqttClient } from 'mqtt';
-import type { Platform } from './platform.ts';
 
 export interface DeviceClient {
   /** QoS 1; resolves when it is acknowledged, and rejects when the connection ends before. */

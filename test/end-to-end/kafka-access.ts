@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test';
 import { createKafka, type Kafka } from '@millrace/kafka';
-import type { Platform } from './platform.ts';
+import type { Platform } from '@millrace/test-platform';
 
 /** A client of the platform's Kafka, past everything that the platform does. What it has to say goes to the test. */
 export function kafkaOf(t: TestContext, platform: Platform): Kafka {

@@ -1,4 +1,4 @@
-import type { Json } from './requests.ts';
+import type { Json } from '@millrace/test-platform';
 
 /** A payment on the wire that nobody would object to, made now; `fields` take the place of its own. */
 export function payment(transactionId: string, fields: Json = {}): Json {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { freePortBase, startPlatform } from './platform.ts';
+import { freePortBase, startPlatform } from '@millrace/test-platform';
 import { badInputStories } from './stories/bad-input.ts';
 import { customerStories } from './stories/customers.ts';
 import { deviceStories } from './stories/devices.ts';

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CLICKHOUSE_ENVIRONMENT } from './clickhouse/environment.ts';
 import { javaCommand, REPOSITORY_DIR } from './config.ts';
+import type { KafkaPorts } from './kafka/properties.ts';
 import { kafkaAnswers } from './kafka/ready.ts';
 import { prepareKafka } from './kafka/server.ts';
 import { httpAnswers } from './probe.ts';
@@ -19,14 +20,14 @@ export interface DataFolder {
 /** The local Kafka as a part, its data folder formatted. */
 export async function kafkaPart(
   folder: DataFolder,
-  options: { jarsDir: string; broker: number; controller: number },
+  options: KafkaPorts & { readonly jarsDir: string },
 ): Promise<PartOptions> {
-  const { jarsDir, broker, controller } = options;
+  const { jarsDir, ...ports } = options;
   const dataDir = join(folder.dataDir, 'kafka');
   const { command, args } = await prepareKafka({
     dataDir,
     jarsDir,
-    ports: { broker, controller },
+    ports,
     host: LOOPBACK,
     java: javaCommand(),
     logFile: join(folder.logsDir, 'kafka.log'),
@@ -37,7 +38,7 @@ export async function kafkaPart(
     env: {},
     cwd: REPOSITORY_DIR,
     logFile: join(folder.logsDir, 'kafka.log'),
-    isReady: () => kafkaAnswers({ host: LOOPBACK, port: broker }),
+    isReady: () => kafkaAnswers({ host: LOOPBACK, port: ports.broker }),
   };
 }
 

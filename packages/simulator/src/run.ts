@@ -8,6 +8,8 @@ export interface RunOptions extends Omit<SessionOptions, 'name'> {
   readonly seed: number;
   readonly paymentsPerSecond: number;
   readonly devices: number;
+  /** People who pay; as many as make them busy but not absurdly so, when it is left out. */
+  readonly shoppers?: number;
 }
 
 /** Everything of one run of live traffic, put together. */
@@ -37,7 +39,8 @@ export async function openRun(options: RunOptions): Promise<Run> {
   const { nowMs } = options;
   const session = await openSession({ ...options, name: 'simulator' });
   const { ledger, ingest } = session;
-  const shoppers = clamp(Math.round(options.paymentsPerSecond * SHOPPERS_PER_PAYMENT_RATE), SHOPPERS.min, SHOPPERS.max);
+  const usual = Math.round(options.paymentsPerSecond * SHOPPERS_PER_PAYMENT_RATE);
+  const shoppers = options.shoppers ?? clamp(usual, SHOPPERS.min, SHOPPERS.max);
   const world = createWorld({
     seed: options.seed,
     startMs: nowMs(),

@@ -3,10 +3,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { type Answer, decided, type Json, type Platform, pay, post, select } from '@millrace/test-platform';
 import { recordsIn } from '../kafka-access.ts';
 import { payment } from '../payment.ts';
-import type { Platform } from '../platform.ts';
-import { type Answer, decided, type Json, pay, post, select } from '../requests.ts';
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 /** A number for tests that card schemes publish; it passes the Luhn check. */

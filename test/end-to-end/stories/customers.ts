@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually } from '../eventually.ts';
+import { ask, decided, eventually, load, type Platform, pay, seededRandom, shuffled } from '@millrace/test-platform';
 import { payment } from '../payment.ts';
-import type { Platform } from '../platform.ts';
-import { ask, decided, load, pay } from '../requests.ts';
-import { seededRandom, shuffled } from '../seed.ts';
 
 const RECORDS = [
   {

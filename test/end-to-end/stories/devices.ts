@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ask, decided, eventually, load, metric, type Platform, pay, select } from '@millrace/test-platform';
 import { connectDevice } from '../device.ts';
-import { eventually } from '../eventually.ts';
 import { recordsIn } from '../kafka-access.ts';
 import { payment } from '../payment.ts';
-import type { Platform } from '../platform.ts';
-import { ask, decided, load, metric, pay, select } from '../requests.ts';
 
 const HOUR_MS = 3_600_000;
 

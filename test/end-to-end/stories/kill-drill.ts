@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually, isNotYet } from '../eventually.ts';
+import {
+  ask,
+  countOf,
+  eventually,
+  get,
+  isNotYet,
+  type Json,
+  type Platform,
+  post,
+  SERVICES,
+  type Service,
+  seededRandom,
+  shuffled,
+} from '@millrace/test-platform';
 import { payment } from '../payment.ts';
-import { type Platform, SERVICES, type Service } from '../platform.ts';
-import { ask, countOf, get, type Json, post } from '../requests.ts';
-import { seededRandom, shuffled } from '../seed.ts';
 
 /** Payments of the drill: 2 senders, 20 at a time, about 5 times a second each. */
 const SENDERS = 2;

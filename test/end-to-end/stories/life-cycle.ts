@@ -2,10 +2,22 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import {
+  ask,
+  countOf,
+  decided,
+  freePortBase,
+  type Platform,
+  type ProcessGroup,
+  pay,
+  RESET,
+  START,
+  select,
+  startFlags,
+  startGroup,
+  startPlatform,
+} from '@millrace/test-platform';
 import { payment } from '../payment.ts';
-import { freePortBase, type Platform, RESET, START, startFlags, startPlatform } from '../platform.ts';
-import { type ProcessGroup, startGroup } from '../process-group.ts';
-import { ask, countOf, decided, pay, select } from '../requests.ts';
 
 /** 10 s are promised; this allows for a machine that does much else. */
 const STOP_MS_MAX = 20_000;

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { ask, countOf, decided, eventually, type Json, type Platform, pay } from '@millrace/test-platform';
 import { listenToAlerts } from '../alert-stream.ts';
-import { eventually } from '../eventually.ts';
 import { payment } from '../payment.ts';
-import type { Platform } from '../platform.ts';
-import { ask, countOf, decided, type Json, pay } from '../requests.ts';
 
 export function paymentStories(platform: Platform): void {
   test('a payment can be asked for with its decision, carries the trace of its request, and is stored once', async () => {

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually } from '../eventually.ts';
+import { decided, eventually, type Platform, pay, select } from '@millrace/test-platform';
 import { kafkaOf } from '../kafka-access.ts';
 import { payment } from '../payment.ts';
-import type { Platform } from '../platform.ts';
-import { decided, pay, select } from '../requests.ts';
 
 const NOT_JSON = Buffer.from([0x7b, 0x22, 0xff, 0x00, 0x0a]);
 const NOT_A_PAYMENT = Buffer.from('{"transaction_id":"poison","amount_minor":"12"}');

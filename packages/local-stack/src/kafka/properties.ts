@@ -10,6 +10,8 @@ export interface KafkaPorts {
   readonly broker: number;
   /** Where the KRaft controller listens; nobody but the broker itself connects to it. */
   readonly controller: number;
+  /** A second way in for clients, who are told to come by another port: that of a proxy, say, which leads here. */
+  readonly detour?: { readonly listen: number; readonly advertise: number };
 }
 
 /**
@@ -19,14 +21,17 @@ export interface KafkaPorts {
  */
 export function serverProperties(options: { ports: KafkaPorts; host: string; logDir: string }): string {
   const { ports, host, logDir } = options;
+  const direct = `PLAINTEXT://${host}:${ports.broker},CONTROLLER://${host}:${ports.controller}`;
+  const { detour } = ports;
   return propertiesText({
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.bootstrap.servers': `${host}:${ports.controller}`,
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://${host}:${ports.broker},CONTROLLER://${host}:${ports.controller}`,
-    'advertised.listeners': `PLAINTEXT://${host}:${ports.broker},CONTROLLER://${host}:${ports.controller}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: detour === undefined ? direct : `${direct},DETOUR://${host}:${detour.listen}`,
+    'advertised.listeners': detour === undefined ? direct : `${direct},DETOUR://${host}:${detour.advertise}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,DETOUR:PLAINTEXT',
+    'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': logDir,
 
     // One replica of everything.

@@ -13,13 +13,17 @@ export const RESET = 'packages/local-stack/src/reset.ts';
 /** Below the ports that a system gives to clients (from 32768 on Linux), so that none is taken in between. */
 const PORT_BASE_MIN = 10_000;
 const PORT_BASE_MAX = 31_000;
-const PORTS = 16;
+export const PORTS = 16;
 /** The first start in a fresh clone also fetches Kafka. */
 const START_MS_MAX = 180_000;
 
 export interface Place {
   readonly dataDir: string;
   readonly portBase: number;
+  /** Processes each of enricher and fraud-detector; 1 when it is left out. */
+  readonly instances?: number;
+  /** Kafka and ClickHouse that are there already, as `npm start` takes them from the environment. */
+  readonly stores?: { readonly kafka: string; readonly clickhouse: string };
 }
 
 /** A running platform, by the addresses that `npm start -- --port-base N` gives it. */
@@ -32,13 +36,17 @@ export interface Platform extends Place {
   readonly clickhouse: string;
   /** Of a service's own port for `/metrics` and `/health`. */
   admin(service: Service): string;
-  /** The process of a service; it is another one after each restart. */
+  /** The process of a service (the first of several); it is another one after each restart. */
   pidOf(service: Service): number;
+  /** All processes of a service that run now. */
+  pidsOf(service: Service): number[];
 }
 
 /** Starts the platform as `npm start` does, without traffic, and resolves when it says that everything is up. */
 export async function startPlatform(place: Place): Promise<Platform> {
-  const group = startGroup(START, startFlags(place), place.dataDir);
+  const { stores } = place;
+  const env = stores === undefined ? {} : { KAFKA_BROKERS: stores.kafka, CLICKHOUSE_URL: stores.clickhouse };
+  const group = startGroup(START, startFlags(place), { ownDir: place.dataDir, env });
   try {
     await eventually(() => assert.match(upOrOver(group), /everything is up/), START_MS_MAX);
   } catch (error) {
@@ -46,24 +54,24 @@ export async function startPlatform(place: Place): Promise<Platform> {
     throw error;
   }
   const port = (offset: number) => `127.0.0.1:${place.portBase + offset}`;
+  const pidsOf = (service: Service) =>
+    group.processes().flatMap(({ pid, command }) => (command.includes(`services/${service}/`) ? [pid] : []));
   return {
     ...place,
     group,
     ingest: `http://${port(0)}`,
     api: `http://${port(1)}`,
     mqtt: `mqtt://${port(2)}`,
-    kafka: port(5),
-    clickhouse: `http://${port(7)}`,
+    kafka: stores?.kafka ?? port(5),
+    clickhouse: stores?.clickhouse ?? `http://${port(7)}`,
     admin: (service) => `http://${port(11 + SERVICES.indexOf(service))}`,
-    pidOf: (service) => {
-      const found = group.processes().find(({ command }) => command.includes(`services/${service}/`));
-      return found?.pid ?? assert.fail(`${service} does not run`);
-    },
+    pidOf: (service) => pidsOf(service)[0] ?? assert.fail(`${service} does not run`),
+    pidsOf,
   };
 }
 
-export function startFlags({ dataDir, portBase }: Place): string[] {
-  return ['--port-base', String(portBase), '--data', dataDir, '--no-traffic'];
+export function startFlags({ dataDir, portBase, instances = 1 }: Place): string[] {
+  return ['--port-base', String(portBase), '--data', dataDir, '--no-traffic', '--instances', String(instances)];
 }
 
 function upOrOver(group: ProcessGroup): string {
@@ -71,11 +79,11 @@ function upOrOver(group: ProcessGroup): string {
   return group.output();
 }
 
-/** The first of as many ports as a platform needs, all of them free now. */
-export async function freePortBase(): Promise<number> {
+/** The first of as many ports as a platform needs, and of `more` behind them, all of them free now. */
+export async function freePortBase(more = 0): Promise<number> {
   for (;;) {
-    const base = PORT_BASE_MIN + Math.floor(Math.random() * (PORT_BASE_MAX - PORT_BASE_MIN));
-    const free = await Promise.all(Array.from({ length: PORTS }, (_, offset) => isFree(base + offset)));
+    const base = PORT_BASE_MIN + Math.floor(Math.random() * (PORT_BASE_MAX - PORT_BASE_MIN - more));
+    const free = await Promise.all(Array.from({ length: PORTS + more }, (_, offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }
 }

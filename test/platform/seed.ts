@@ -4,11 +4,18 @@ import type { TestContext } from 'node:test';
 export function seededRandom(t: TestContext): () => number {
   const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
   t.diagnostic(`seed ${seed} (SEED=${seed} repeats it)`);
-  let state = seed;
+  return randomOf(seed);
+}
+
+/** Numbers from 0 to 1 that the same seed repeats; neighbouring seeds have nothing in common. */
+export function randomOf(seed: number): () => number {
+  let state = seed | 0;
   return () => {
-    // A linear congruential generator with the constants of Knuth and Lewis; its upper bits are good enough for dice.
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
+    // Mulberry32 (Tommy Ettinger, public domain).
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
 

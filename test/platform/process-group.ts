@@ -30,11 +30,15 @@ export interface ProcessGroup {
  * Runs a TypeScript file of the repository. Nothing of it outlives this process: a guard with the only other end of a
  * pipe notices when this process is gone, however it went, kills the group, and removes `ownDir`, if there is one.
  */
-export function startGroup(file: string, args: readonly string[], ownDir = ''): ProcessGroup {
+export function startGroup(
+  file: string,
+  args: readonly string[],
+  { ownDir = '', env = {} }: { readonly ownDir?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): ProcessGroup {
   const child = spawn(process.execPath, [file, ...args], {
     cwd: ROOT,
     detached: true,
-    env: localPartsOnly(),
+    env: { ...localPartsOnly(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const group = child.pid ?? assert.fail(`${file} could not be started`);
@@ -68,8 +72,8 @@ const GUARD = `read -r line || { kill -s KILL -- "-$1"; rm -rf -- "$2"; } 2>/dev
 
 /** Parts that the surroundings name would be used instead of those that are to be tested. */
 function localPartsOnly(): NodeJS.ProcessEnv {
-  const { KAFKA_BROKERS: _, CLICKHOUSE_URL: __, MQTT_URL: ___, ...env } = process.env;
-  return env;
+  const { KAFKA_BROKERS: _, CLICKHOUSE_URL: __, MQTT_URL: ___, ...rest } = process.env;
+  return rest;
 }
 
 function processesOf(group: number): GroupProcess[] {

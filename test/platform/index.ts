@@ -1,0 +1,16 @@
+export { eventually, isNotYet } from './eventually.ts';
+export {
+  freePortBase,
+  type Place,
+  type Platform,
+  PORTS,
+  RESET,
+  SERVICES,
+  type Service,
+  START,
+  startFlags,
+  startPlatform,
+} from './platform.ts';
+export { type GroupProcess, type ProcessGroup, startGroup } from './process-group.ts';
+export { type Answer, ask, countOf, decided, get, type Json, load, metric, pay, post, select } from './requests.ts';
+export { randomOf, seededRandom, shuffled } from './seed.ts';
