@@ -4,12 +4,16 @@ import { type Cluster, createProtocolError } from './kafkajs-internals.ts';
 import { partitionOfRecord } from './partitioner.ts';
 import { type PartitionBatch, sendProduce } from './produce-request.ts';
 import { tryToReconnect } from './reconnect.ts';
-import { encodeRecordBatch, type ProducerIdentity, sizeOfRecordMax } from './record-batch-encoder.ts';
+import {
+  type EncodedBatch,
+  encodeRecordBatches,
+  type ProducerIdentity,
+  SEQUENCE_MODULUS,
+} from './record-batch-encoder.ts';
 import type { OutRecord, TopicBatch, TopicPartition } from './types.ts';
 
 /** A record batch; the broker's limit (`message.max.bytes`) is 1 MiB by default. A larger single record goes alone. */
 const BATCH_BYTES_MAX = 900 * 1024;
-const SEQUENCE_MODULUS = 2 ** 31;
 const RETRY_WAIT_MS_MIN = 10;
 const RETRY_WAIT_MS_MAX = 500;
 const DUPLICATE_SEQUENCE_NUMBER = 46;
@@ -42,40 +46,42 @@ export class BatchWriter {
   /** Shares records out among partitions. What `write` takes. */
   async assign(batches: readonly TopicBatch[], deadlineMs: number): Promise<Assigned[]> {
     await this.#untilKnown([...new Set(batches.map(({ topic }) => topic))], deadlineMs);
-    const byPartition = new Map<string, Assigned>();
+    const byTopic = new Map<string, Map<number, Assigned>>();
     for (const { topic, records } of batches) {
       const partitions = this.#cluster.findTopicPartitionMetadata(topic).length;
+      const byPartition = byTopic.get(topic) ?? new Map<number, Assigned>();
+      byTopic.set(topic, byPartition);
       for (const record of records) {
         const partition = record.partition ?? partitionOfRecord(record.key, record.value, partitions);
-        const key = `${topic}/${partition}`;
-        const assigned = byPartition.get(key);
-        if (assigned === undefined) byPartition.set(key, { topic, partition, records: [record] });
+        const assigned = byPartition.get(partition);
+        if (assigned === undefined) byPartition.set(partition, { topic, partition, records: [record] });
         else assigned.records.push(record);
       }
     }
-    return [...byPartition.values()];
+    return [...byTopic.values()].flatMap((byPartition) => [...byPartition.values()]);
   }
 
   async write(assigned: readonly Assigned[], deadlineMs: number): Promise<void> {
     const nowMs = Date.now();
     // Usually one round. A partition with more than a batch's worth takes part in several, one batch in each.
-    let rest = assigned.map(({ topic, partition, records }) => ({ topic, partition, chunks: chunk(records) }));
-    while (rest.length > 0) {
+    const encoded = assigned.map((part) => ({ part, batches: this.#encode(part, nowMs) }));
+    const rounds = Math.max(0, ...encoded.map(({ batches }) => batches.length));
+    for (let round = 0; round < rounds; round++) {
       await this.#produce(
-        rest.map(({ topic, partition, chunks }) => this.#encode({ topic, partition }, chunks[0] ?? [], nowMs)),
+        encoded.flatMap(({ part: { topic, partition }, batches }) => {
+          const batch = batches[round];
+          return batch === undefined ? [] : [{ topic, partition, bytes: batch.bytes }];
+        }),
         deadlineMs,
       );
-      rest = rest
-        .map((entry) => ({ ...entry, chunks: entry.chunks.slice(1) }))
-        .filter(({ chunks }) => chunks.length > 0);
     }
   }
 
-  #encode({ topic, partition }: TopicPartition, records: readonly OutRecord[], nowMs: number): PartitionBatch {
+  #encode({ topic, partition, records }: Assigned, nowMs: number): EncodedBatch[] {
     const key = `${topic}/${partition}`;
     const sequence = this.#sequences.get(key) ?? 0;
     this.#sequences.set(key, (sequence + records.length) % SEQUENCE_MODULUS);
-    return { topic, partition, bytes: encodeRecordBatch(records, this.#identity, sequence, nowMs) };
+    return encodeRecordBatches(records, this.#identity, sequence, nowMs, BATCH_BYTES_MAX);
   }
 
   async #produce(batches: readonly PartitionBatch[], deadlineMs: number): Promise<void> {
@@ -154,23 +160,4 @@ export class BatchWriter {
 /** Records of one partition, in the order in which they are to be written. */
 export interface Assigned extends TopicPartition {
   readonly records: OutRecord[];
-}
-
-/** Cuts records into batches below the limit. */
-export function chunk(records: readonly OutRecord[], bytesMax: number = BATCH_BYTES_MAX): OutRecord[][] {
-  const chunks: OutRecord[][] = [];
-  let current: OutRecord[] = [];
-  let bytes = 0;
-  for (const record of records) {
-    const size = sizeOfRecordMax(record);
-    if (current.length > 0 && bytes + size > bytesMax) {
-      chunks.push(current);
-      current = [];
-      bytes = 0;
-    }
-    current.push(record);
-    bytes += size;
-  }
-  if (current.length > 0) chunks.push(current);
-  return chunks;
 }

@@ -104,34 +104,35 @@ function decodeRecords(
     cursor.at += 1; // record attributes: unused
     const timestampDeltaMs = cursor.varint();
     const offset = baseOffset + cursor.varint();
-    const key = cursor.bytes();
-    const value = cursor.bytes();
+    const keyLength = cursor.varint();
+    const keyAt = cursor.skip(keyLength);
+    const valueLength = cursor.varint();
+    const valueAt = cursor.skip(valueLength);
     if (offset >= fromOffset) {
+      const timestampMs = appendTimeMs ?? firstTimestampMs + timestampDeltaMs;
       into.push(
-        new FetchedRecord(
-          topic,
-          partition,
-          offset,
-          appendTimeMs ?? firstTimestampMs + timestampDeltaMs,
-          key,
-          value,
-          body.subarray(cursor.at, end),
-        ),
+        new FetchedRecord(topic, partition, offset, timestampMs, body, keyAt, keyLength, valueAt, valueLength, end),
       );
     }
     cursor.at = end;
   }
 }
 
-/** A record whose headers are decoded at the first look. */
+/**
+ * A record that is still part of its batch: key, value and headers are cut out when they are asked for. A view of the
+ * bytes costs more than all that is read to find where it starts, and most readers need one or two of them.
+ */
 class FetchedRecord implements InRecord {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
   readonly timestampMs: number;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  #headerBytes: Buffer;
+  readonly #body: Buffer;
+  readonly #keyAt: number;
+  readonly #keyLength: number;
+  readonly #valueAt: number;
+  readonly #valueLength: number;
+  readonly #end: number;
   #headers: Record<string, Buffer | undefined> | undefined;
 
   constructor(
@@ -139,24 +140,43 @@ class FetchedRecord implements InRecord {
     partition: number,
     offset: number,
     timestampMs: number,
-    key: Buffer | null,
-    value: Buffer | null,
-    headerBytes: Buffer,
+    body: Buffer,
+    keyAt: number,
+    keyLength: number,
+    valueAt: number,
+    valueLength: number,
+    end: number,
   ) {
     this.topic = topic;
     this.partition = partition;
     this.offset = offset;
     this.timestampMs = timestampMs;
-    this.key = key;
-    this.value = value;
-    this.#headerBytes = headerBytes;
+    this.#body = body;
+    this.#keyAt = keyAt;
+    this.#keyLength = keyLength;
+    this.#valueAt = valueAt;
+    this.#valueLength = valueLength;
+    this.#end = end;
+  }
+
+  get key(): Buffer | null {
+    return this.#keyLength < 0 ? null : this.#body.subarray(this.#keyAt, this.#keyAt + this.#keyLength);
+  }
+
+  get value(): Buffer | null {
+    return this.#valueLength < 0 ? null : this.#body.subarray(this.#valueAt, this.#valueAt + this.#valueLength);
   }
 
   get headers(): Record<string, Buffer | undefined> {
-    this.#headers ??= decodeHeaders(this.#headerBytes);
+    if (this.#headers === undefined) {
+      const at = this.#valueAt + Math.max(0, this.#valueLength);
+      this.#headers = this.#body[at] === 0 ? NO_HEADERS : decodeHeaders(this.#body.subarray(at, this.#end));
+    }
     return this.#headers;
   }
 }
+
+const NO_HEADERS: Record<string, Buffer | undefined> = Object.freeze(Object.create(null));
 
 function decodeHeaders(bytes: Buffer): Record<string, Buffer | undefined> {
   // No prototype: a header may have any name, also `__proto__`.
@@ -184,13 +204,23 @@ class Cursor {
     let byte = bytes[this.at++] ?? 0;
     if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
     let value = byte & 0x7f;
-    let factor = 0x80;
+    byte = bytes[this.at++] ?? 0;
+    value |= (byte & 0x7f) << 7;
+    if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
+    let factor = 0x4000;
     do {
       byte = bytes[this.at++] ?? 0;
       value += (byte & 0x7f) * factor;
       factor *= 0x80;
     } while (byte >= 0x80 && this.at < bytes.length);
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  /** Passes by so many bytes (none of a negative length, which is null), and returns where they start. */
+  skip(length: number): number {
+    const start = this.at;
+    if (length > 0) this.at += length;
+    return start;
   }
 
   bytes(): Buffer | null {

@@ -16,6 +16,10 @@ test('a key goes to the partition that other Kafka clients choose for it', () =>
   );
 });
 
-test('a key given as bytes goes where the same text goes', () => {
-  assert.equal(partitionOf(Buffer.from('cust-00042'), 12), partitionOf('cust-00042', 12));
+test('a key given as bytes goes where the same text goes, short or long, ASCII or not', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', maxLength: 100 }), (key) => {
+      assert.equal(partitionOf(Buffer.from(key), 997), partitionOf(key, 997));
+    }),
+  );
 });
