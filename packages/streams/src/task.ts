@@ -77,6 +77,8 @@ export class Task {
   #metadata: RecordMetadata | undefined;
   #source: InRecord | undefined;
   #input = '';
+  /** Wall clock at which nothing more was to be read. */
+  #quietSinceMs: number | undefined;
   streamTimeMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: TaskOptions) {
@@ -115,6 +117,7 @@ export class Task {
     if (input === undefined)
       throw new StreamsError('invalid-topology', `${this.#options.processor.name} does not read ${record.topic}`);
     this.#source = record;
+    this.#quietSinceMs = undefined;
     const skippedFor = this.#skipped.get(positionOf(record));
     if (skippedFor !== undefined) {
       this.#skipped.delete(positionOf(record));
@@ -141,13 +144,41 @@ export class Task {
     this.#keepEmitted();
   }
 
-  /** Moves stream time without a record: a quiet partition closes its windows too. */
+  /** Moves stream time without a record. Throws `processor-failed`: there is no record to put aside. */
   advanceTo(streamTimeMs: number): void {
-    if (streamTimeMs <= this.streamTimeMs) return;
-    this.resumeAt(streamTimeMs);
-    if (this.#options.processor.onStreamTime === undefined) return;
-    this.#options.processor.onStreamTime(streamTimeMs, this.#context);
-    this.#keepEmitted();
+    this.#metadata = undefined;
+    this.#source = undefined;
+    try {
+      this.#advance(streamTimeMs);
+    } catch (error) {
+      const { name } = this.#options.processor;
+      throw new StreamsError(
+        'processor-failed',
+        `processor ${name} failed when stream time moved on to ${streamTimeMs}: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /**
+   * There is nothing to read now. When that has been so for `idleAfterMs`, stream time moves on by the time that has
+   * passed; `true` then, and the new stream time wants to be committed.
+   */
+  idle(): boolean {
+    const { idleAfterMs } = this.#options.processor;
+    if (idleAfterMs === undefined || this.streamTimeMs === Number.NEGATIVE_INFINITY) return false;
+    const nowMs = this.#options.now();
+    this.#quietSinceMs ??= nowMs;
+    const quietMs = nowMs - this.#quietSinceMs;
+    if (quietMs < idleAfterMs) return false;
+    this.#quietSinceMs = nowMs;
+    this.advanceTo(this.streamTimeMs + quietMs);
+    return true;
+  }
+
+  /** For a while nobody could tell whether there was something to read: that time does not count as quiet. */
+  stir(): void {
+    this.#quietSinceMs = undefined;
   }
 
   /** Hands out what has been produced since the last call. */
@@ -164,9 +195,17 @@ export class Task {
     this.#input = name;
     if (late) observe.late(name, 'grace');
     this.#metadata = metadataOf(record, late);
-    this.advanceTo(record.timestampMs);
+    this.#advance(record.timestampMs);
     if (value === null) processor.onTombstone?.(name, this.#metadata.key, this.#context);
     else processor.process[name]?.(value, this.#context);
+  }
+
+  #advance(streamTimeMs: number): void {
+    if (streamTimeMs <= this.streamTimeMs) return;
+    this.resumeAt(streamTimeMs);
+    if (this.#options.processor.onStreamTime === undefined) return;
+    this.#options.processor.onStreamTime(streamTimeMs, this.#context);
+    this.#keepEmitted();
   }
 
   #handleFailure(record: InRecord, error: unknown, storesChanged: boolean): void {
@@ -194,7 +233,10 @@ export class Task {
     const outputs = processor.outputs as Record<string, Topic<unknown>>;
     const current = (): RecordMetadata => {
       if (this.#metadata === undefined)
-        throw new StreamsError('invalid-topology', `${processor.name}: no record has been processed yet`);
+        throw new StreamsError(
+          'invalid-topology',
+          `${processor.name}: there is no record when time moves on by itself`,
+        );
       return this.#metadata;
     };
     const outputOf = (name: PropertyKey): Topic<unknown> => {
@@ -226,7 +268,8 @@ export class Task {
           options?.timestampMs ?? topic.timestampMs(value),
         );
       },
-      emitTombstone: (output, key) => this.#emit(outputOf(output), key, null, key, current().timestampMs),
+      emitTombstone: (output, key) =>
+        this.#emit(outputOf(output), key, null, key, this.#metadata?.timestampMs ?? this.streamTimeMs),
       deadLetter: (reason, message) => {
         if (this.#source !== undefined) this.#putAside(this.#source, reason, message);
       },

@@ -18,9 +18,9 @@ export interface PipedRecord {
 export interface TestDriver {
   /** Processes a record, and with it all that it sets off in processors further down. */
   pipe(topic: string, record: PipedRecord): void;
-  /** Sets the wall clock, epoch milliseconds. */
+  /** Sets the wall clock, epoch milliseconds; tasks that have been idle for long enough move their stream time on. */
   setNow(nowMs: number): void;
-  /** Moves stream time of every task, as an idle partition's does. */
+  /** Moves stream time of every task, without a record. */
   advanceTo(streamTimeMs: number): void;
   /** Decoded values that a topic has received since the last call. `null` is a tombstone. */
   output<T = unknown>(topic: string): T[];
@@ -123,6 +123,13 @@ export function createTestDriver(topology: Topology, options: { readonly nowMs?:
     for (const next of collect(entry.processor, entry.task)) run(next);
   };
 
+  /** Between records there is nothing to read, in any task. */
+  const idle = (): void => {
+    for (const { processor, task } of tasks.values()) {
+      if (task.idle()) for (const next of collect(processor, task)) run(next);
+    }
+  };
+
   return {
     pipe: (topic, piped) => {
       const contract = topics.get(topic);
@@ -137,9 +144,11 @@ export function createTestDriver(topology: Topology, options: { readonly nowMs?:
       };
       globals.get(topic)?.apply(record.key ?? '', record.timestampMs ?? 0, value as never);
       if (readerOf(topic) !== undefined) run(toInRecord(topic, record, offset++));
+      idle();
     },
     setNow: (ms) => {
       nowMs = ms;
+      idle();
     },
     advanceTo: (streamTimeMs) => {
       for (const { processor, task } of tasks.values()) {
@@ -166,6 +175,7 @@ export function createTestDriver(topology: Topology, options: { readonly nowMs?:
           { processor, task: rebuild(processor, task.streamTimeMs) },
         ]),
       );
+      idle();
     },
   };
 }

@@ -68,7 +68,7 @@ export interface EmitOptions {
 export interface Context<G extends Topics, D extends StoreDefinitions, O extends Topics> {
   readonly stores: StoresOf<D>;
   readonly globals: { readonly [K in keyof G]: GlobalTable<ValueOf<G[K]>> };
-  /** The record being processed; in `onStreamTime` the one that moved time. */
+  /** The record being processed; in `onStreamTime` the one that moved time. Throws when an idle time moved it: there is none. */
   readonly record: RecordMetadata;
   /** The largest event time that this task has seen, epoch milliseconds. */
   readonly streamTimeMs: number;
@@ -119,8 +119,10 @@ export interface Processor<
   /** Called for a tombstone on an input; without it tombstones are dropped. */
   readonly onTombstone?: (input: keyof I, key: string, context: Context<G, D, O>) => void;
   /**
-   * A task that has read all there is and gets nothing for so long, in milliseconds, moves its stream time on by the wall
-   * clock, so that a quiet partition closes its windows too. Without it stream time moves with records only.
+   * A task that has read all there is and gets nothing for so long, in milliseconds, moves its stream time on by as much,
+   * and again after the next such time, so that a quiet partition closes its windows too. Each such step is a commit.
+   * While the broker is away or the process stands still no time passes. Records that come later than that are late:
+   * `graceMs` should cover what a source may be behind after a quiet time. Without it stream time moves with records only.
    */
   readonly idleAfterMs?: number;
   /** The steps that the processor was built from, if it was. */
@@ -142,6 +144,8 @@ export function defineProcessor<
     throw new StreamsError('invalid-topology', `processor ${processor.name} has no input`);
   if (!(processor.graceMs >= 0))
     throw new StreamsError('invalid-topology', `processor ${processor.name}: graceMs must be 0 or more`);
+  if (processor.idleAfterMs !== undefined && !(processor.idleAfterMs > 0))
+    throw new StreamsError('invalid-topology', `processor ${processor.name}: idleAfterMs must be more than 0`);
   return processor;
 }
 

@@ -8,6 +8,8 @@ interface Queue {
   nextOffset: number | undefined;
   endOffset: number;
   caughtUp: boolean;
+  /** There was an answer of the broker since `confirmQuiet` last said yes. */
+  answered: boolean;
 }
 
 /**
@@ -22,7 +24,10 @@ export class InputQueues {
 
   constructor(topics: readonly string[]) {
     this.#queues = new Map(
-      topics.map((topic) => [topic, { records: [], at: 0, nextOffset: undefined, endOffset: 0, caughtUp: false }]),
+      topics.map((topic) => [
+        topic,
+        { records: [], at: 0, nextOffset: undefined, endOffset: 0, caughtUp: false, answered: false },
+      ]),
     );
   }
 
@@ -47,6 +52,7 @@ export class InputQueues {
     queue.nextOffset = nextOffset;
     queue.endOffset = endOffset;
     queue.caughtUp = nextOffset >= endOffset;
+    queue.answered = true;
   }
 
   /** The next record in the order of event time, or `undefined` when there is none or it is not certain yet. */
@@ -68,11 +74,19 @@ export class InputQueues {
     return record;
   }
 
-  /** The offset that says "all before this is done" after `record` was the last one taken of its topic. */
-  doneAfter(record: InRecord): number {
-    const queue = this.#queues.get(record.topic);
-    const empty = queue !== undefined && queue.at === queue.records.length;
-    return empty && queue.nextOffset !== undefined ? queue.nextOffset : record.offset + 1;
+  /** The offset that says "all before this is done": of the next record, or behind all that has been read. */
+  doneBefore(topic: string): number | undefined {
+    const queue = this.#queues.get(topic);
+    return queue?.records[queue.at]?.offset ?? queue?.nextOffset;
+  }
+
+  /** There is nothing to process, and since the last `true` the broker has said of every input that it has no more. */
+  confirmQuiet(): boolean {
+    const queues = [...this.#queues.values()];
+    if (!queues.every(({ records, at, caughtUp, answered }) => at === records.length && caughtUp && answered))
+      return false;
+    for (const queue of queues) queue.answered = false;
+    return true;
   }
 
   /** Records not processed yet, as far as the last fetch knew; offsets of control records included. */

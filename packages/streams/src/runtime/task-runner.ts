@@ -1,11 +1,5 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import {
-  type InRecord,
-  KafkaError,
-  type OffsetCommit,
-  type ReadBatch,
-  type TransactionalProducer,
-} from '@millrace/kafka';
+import { KafkaError, type OffsetCommit, type ReadBatch, type TransactionalProducer } from '@millrace/kafka';
 import { StreamsError } from '../errors.ts';
 import { PoisonedTask, Task } from '../task.ts';
 import { changelogTopic } from '../topology.ts';
@@ -18,6 +12,8 @@ const SLICE_RECORDS_MAX = 250;
 const UNCOMMITTED_RECORDS_MAX = 5_000;
 /** How long a fenced task waits before it claims its partition again: by then the group has told who owns it. */
 const FENCED_WAIT_MS = 3_000;
+/** The broker answers every 0.1 s. After a longer silence its answer says nothing about that time: it was away, or we. */
+const SILENCE_MS_MAX = 2_000;
 const REPORT_INTERVAL_MS = 500;
 const RETRY_WAIT_MS_MIN = 100;
 const RETRY_WAIT_MS_MAX = 5_000;
@@ -36,6 +32,7 @@ export class TaskRunner {
   #closing = false;
   #queues: InputQueues;
   #wake: () => void = () => undefined;
+  #quietAt = Number.NEGATIVE_INFINITY;
   /** Records to pass by after a rebuild, until a commit covers them. */
   #poisoned: PoisonedTask[] = [];
   readonly #ended: Promise<void>;
@@ -169,7 +166,7 @@ export class TaskRunner {
 
   async #processUntilClosed(task: Task, producer: TransactionalProducer): Promise<void> {
     const { commitIntervalMs } = this.#options;
-    const done = new Map<string, InRecord>();
+    const done = new Set<string>();
     let uncommitted = 0;
     let commitStartedAt = Number.NEGATIVE_INFINITY;
     let reportedAt = Number.NEGATIVE_INFINITY;
@@ -200,16 +197,18 @@ export class TaskRunner {
         const record = this.#queues.take();
         if (record === undefined) break;
         task.process(record);
-        done.set(record.topic, record);
+        done.add(record.topic);
         uncommitted += 1;
       }
       if (performance.now() - reportedAt >= REPORT_INTERVAL_MS) {
         reportedAt = performance.now();
         this.#report(task);
       }
+      const idled = uncommitted === 0 && committing === undefined && this.#idle(task);
+      if (idled) for (const topic of this.#topics) done.add(topic);
       const dueInMs = commitStartedAt + commitIntervalMs - performance.now();
-      if (uncommitted > 0 && committing === undefined && (dueInMs <= 0 || uncommitted >= UNCOMMITTED_RECORDS_MAX))
-        startCommit();
+      const due = uncommitted > 0 && (dueInMs <= 0 || uncommitted >= UNCOMMITTED_RECORDS_MAX);
+      if ((due || idled) && committing === undefined) startCommit();
       const blocked = uncommitted >= UNCOMMITTED_RECORDS_MAX;
       if (uncommitted - before > 0 && !blocked) await setImmediate();
       else await this.#pause(uncommitted > 0 && committing === undefined ? Math.max(1, dueInMs) : undefined);
@@ -254,15 +253,22 @@ export class TaskRunner {
     this.#poisoned = this.#poisoned.filter(({ record }) => record.offset >= (covered.get(record.topic) ?? 0));
   }
 
+  /** Stream time of a partition that has gone quiet moves on with the wall clock. */
+  #idle(task: Task): boolean {
+    if (!this.#queues.confirmQuiet()) return false;
+    const silenceMs = performance.now() - this.#quietAt;
+    this.#quietAt += silenceMs;
+    if (silenceMs > SILENCE_MS_MAX) task.stir();
+    return task.idle();
+  }
+
   /** Every offset carries the stream time, so that a new owner goes on with it. */
-  #offsetsOf(done: ReadonlyMap<string, InRecord>, streamTimeMs: number): OffsetCommit[] {
+  #offsetsOf(topics: ReadonlySet<string>, streamTimeMs: number): OffsetCommit[] {
     const metadata = encodeStreamTime(streamTimeMs);
-    return [...done.values()].map((record) => ({
-      topic: record.topic,
-      partition: record.partition,
-      offset: this.#queues.doneAfter(record),
-      metadata,
-    }));
+    return [...topics].flatMap((topic) => {
+      const offset = this.#queues.doneBefore(topic);
+      return offset === undefined ? [] : [{ topic, partition: this.#options.partition, offset, metadata }];
+    });
   }
 
   #report(task: Task): void {

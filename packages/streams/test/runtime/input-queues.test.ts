@@ -54,9 +54,26 @@ test('with equal times the input that was declared first goes first', () => {
 test('the offset to commit leaps over control records once the queue is empty, and not before', () => {
   const queues = new InputQueues(['a']);
   queues.push(batch('a', [record('a', 0, 1), record('a', 1, 2)], 4, 4));
-  const first = queues.take();
-  assert.equal(first === undefined ? -1 : queues.doneAfter(first), 1);
-  const second = queues.take();
-  assert.equal(second === undefined ? -1 : queues.doneAfter(second), 4);
+  assert.equal(queues.doneBefore('a'), 0);
+  queues.take();
+  assert.equal(queues.doneBefore('a'), 1);
+  queues.take();
+  assert.equal(queues.doneBefore('a'), 4);
   assert.equal(queues.lagOf('a'), 0);
+});
+
+test('it is quiet when all is processed and every input has answered again that it has no more', () => {
+  const queues = new InputQueues(['a', 'b']);
+  assert.equal(queues.confirmQuiet(), false, 'no input has answered');
+  queues.push(batch('a', [record('a', 0, 10)], 1));
+  queues.push(batch('b', [], 0, 0));
+  assert.equal(queues.confirmQuiet(), false, 'a record waits');
+  queues.take();
+  assert.equal(queues.confirmQuiet(), true);
+  queues.push(batch('a', [], 1, 1));
+  assert.equal(queues.confirmQuiet(), false, 'b has not answered since');
+  queues.push(batch('b', [], 1, 0));
+  assert.equal(queues.confirmQuiet(), false, 'b has more');
+  queues.push(batch('b', [], 1, 1));
+  assert.equal(queues.confirmQuiet(), true);
 });
