@@ -5,8 +5,10 @@ export { StreamsError, type StreamsErrorCode } from './errors.ts';
 export { type Streams, type StreamsOptions, startStreams } from './runtime/streams.ts';
 export { HyperLogLog } from './sketches/hyper-log-log.ts';
 export { KeyValueStore, keyValueStore } from './stores/key-value-store.ts';
+export { SessionStore, sessionStore } from './stores/session-store.ts';
 export { SlidingWindowStore, slidingWindowStore } from './stores/sliding-window-store.ts';
 export type { Change, StateStore } from './stores/store.ts';
+export { WindowStore, windowStore } from './stores/window-store.ts';
 export { hash, WindowView } from './stores/window-view.ts';
 export { createTestDriver, type TestDriver } from './test-driver.ts';
 export {
@@ -21,3 +23,27 @@ export {
   type Topic,
   type Topology,
 } from './topology.ts';
+export { aggregateOf } from './windows/aggregate-of.ts';
+export {
+  type Aggregation,
+  count,
+  deviation,
+  distinct,
+  max,
+  mean,
+  min,
+  type NumericAggregation,
+  type ObjectAggregation,
+  reduce,
+  sum,
+} from './windows/aggregations.ts';
+export {
+  hopping,
+  type SessionWindows,
+  session,
+  type TimeWindows,
+  tumbling,
+  type Window,
+  type Windows,
+  windowsOf,
+} from './windows/windows.ts';
