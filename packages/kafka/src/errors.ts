@@ -53,7 +53,8 @@ export function toKafkaError(error: unknown, doing: string): KafkaError {
   const text = `${doing}: ${message}`;
   if (type !== undefined) {
     if (FENCED.has(type)) return new KafkaError('fenced', text, { cause: error });
-    if (TOO_LARGE.has(type)) return new KafkaError('too-large', text, { cause: error });
+    if (TOO_LARGE.has(type))
+      return new KafkaError('too-large', `${text}; the topic's max.message.bytes is below it`, { cause: error });
     if (type === 'UNKNOWN_TOPIC_OR_PARTITION')
       return new KafkaError('unknown-topic', text, { retriable: true, cause: error });
     if (type === 'OFFSET_OUT_OF_RANGE') return new KafkaError('offset-out-of-range', text, { cause: error });

@@ -13,6 +13,8 @@ export interface DeadLetterValue {
   failed_at: number;
 }
 
+/** Kafka takes 1 MiB as a record by default. Base64 of what a topic with a higher limit holds might find no place. */
+const VALUE_BYTES_MAX = 1024 * 1024 + 64 * 1024;
 const MESSAGE_LENGTH_MAX = 500;
 const KEY_LENGTH_MAX = 1_024;
 const HEADERS_MAX = 32;
@@ -21,7 +23,7 @@ const HEADER_NAME = /^(?!constructor$|prototype$)[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 /**
  * The id names where the record lies, so that a record that fails again after a rebuild is the same letter.
- * The bytes are kept whole; message, key and headers, which are for a reader, are cut to size.
+ * The bytes are kept whole, or not at all when they are more than a letter takes; message, key and headers, which are for a reader, are cut to size.
  */
 export function deadLetterOf(
   record: InRecord,
@@ -30,7 +32,9 @@ export function deadLetterOf(
   message: string,
   failedAtMs: number,
 ): DeadLetterValue {
-  const { topic, partition, offset, key, value } = record;
+  const { topic, partition, offset, key } = record;
+  const bytes = record.value?.length ?? 0;
+  const whole = bytes <= VALUE_BYTES_MAX;
   const headers = Object.entries(record.headers)
     .filter(([name]) => HEADER_NAME.test(name))
     .slice(0, HEADERS_MAX)
@@ -40,8 +44,8 @@ export function deadLetterOf(
     origin: { kind: 'kafka', topic, partition, offset },
     stage,
     reason,
-    message: cut(message, MESSAGE_LENGTH_MAX),
-    value_base64: value?.toString('base64') ?? '',
+    message: cut(message, MESSAGE_LENGTH_MAX) + (whole ? '' : ` (its ${bytes} bytes do not fit into a letter)`),
+    value_base64: whole ? (record.value?.toString('base64') ?? '') : '',
     ...(key === null ? {} : { key: cut(key.toString('utf8'), KEY_LENGTH_MAX) }),
     headers: Object.fromEntries(headers),
     failed_at: failedAtMs,

@@ -17,6 +17,8 @@ import type {
 /** Key and value of an output together; below the broker's default `message.max.bytes` with room for headers. */
 export const RECORD_BYTES_MAX = 900 * 1024;
 
+const KEY_LENGTH_SHOWN = 200;
+
 /** What a stretch of processing has produced, to be committed as one. */
 export interface Produced {
   /** By topic, in the order in which they were emitted. */
@@ -129,6 +131,7 @@ export class Task {
     try {
       value = record.value === null ? null : input.topic.decode(record.value);
     } catch (error) {
+      if (this.#options.processor.onError === 'stop') throw this.#stopAt(record, 'cannot read', error);
       this.#putAside(record, codeOf(error) ?? 'undecodable', messageOf(error));
       this.#keepEmitted();
       return;
@@ -144,20 +147,11 @@ export class Task {
     this.#keepEmitted();
   }
 
-  /** Moves stream time without a record. Throws `processor-failed`: there is no record to put aside. */
+  /** Moves stream time without a record. */
   advanceTo(streamTimeMs: number): void {
     this.#metadata = undefined;
     this.#source = undefined;
-    try {
-      this.#advance(streamTimeMs);
-    } catch (error) {
-      const { name } = this.#options.processor;
-      throw new StreamsError(
-        'processor-failed',
-        `processor ${name} failed when stream time moved on to ${streamTimeMs}: ${messageOf(error)}`,
-        { cause: error },
-      );
-    }
+    this.#advance(streamTimeMs);
   }
 
   /**
@@ -181,11 +175,12 @@ export class Task {
     this.#quietSinceMs = undefined;
   }
 
-  /** Hands out what has been produced since the last call. */
+  /** Hands out what has been produced since the last call. Throws `record-too-large` for a value that no changelog takes. */
   drain(): Produced {
     const records = this.#records;
     this.#records = new Map();
     const changes = new Map(Object.entries(this.#stores).map(([name, store]) => [name, store.drainChanges()]));
+    for (const [store, made] of changes) for (const change of made) this.#checkSize(store, change);
     return { records, changes };
   }
 
@@ -203,23 +198,37 @@ export class Task {
   #advance(streamTimeMs: number): void {
     if (streamTimeMs <= this.streamTimeMs) return;
     this.resumeAt(streamTimeMs);
-    if (this.#options.processor.onStreamTime === undefined) return;
-    this.#options.processor.onStreamTime(streamTimeMs, this.#context);
+    const { name, onStreamTime } = this.#options.processor;
+    if (onStreamTime === undefined) return;
+    try {
+      onStreamTime(streamTimeMs, this.#context);
+    } catch (error) {
+      // Not the fault of the record that moved time, if there was one: the next would move it as well.
+      throw new StreamsError(
+        'processor-failed',
+        `processor ${name} failed when stream time moved on to ${streamTimeMs}: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
     this.#keepEmitted();
   }
 
   #handleFailure(record: InRecord, error: unknown, storesChanged: boolean): void {
-    const { processor } = this.#options;
+    if (error instanceof StreamsError && error.code === 'processor-failed') throw error;
     // A store at its limit is not the record's fault: the next record would fail as well.
-    if (processor.onError === 'stop' || (error instanceof StreamsError && error.code !== 'record-too-large')) {
-      throw new StreamsError(
-        'processor-failed',
-        `processor ${processor.name} failed on ${positionOf(record)}: ${messageOf(error)}`,
-        { cause: error },
-      );
-    }
+    const nobodysFault = error instanceof StreamsError && error.code !== 'record-too-large';
+    if (this.#options.processor.onError === 'stop' || nobodysFault) throw this.#stopAt(record, 'failed on', error);
     if (storesChanged) throw new PoisonedTask(record, error);
     this.#putAside(record, codeOf(error) ?? 'processor-error', messageOf(error));
+  }
+
+  /** The remedy is in the code or its settings: started again, the application comes to the same record. */
+  #stopAt(record: InRecord, did: string, error: unknown): StreamsError {
+    const { name, onError } = this.#options.processor;
+    const remedy =
+      onError === 'stop' ? `; mend the processor, or let it put such records aside (onError: 'dead-letter')` : '';
+    const message = `processor ${name} ${did} ${positionOf(record)}: ${messageOf(error)}${remedy}`;
+    return new StreamsError('processor-failed', message, { cause: error });
   }
 
   #mutations(): number {
@@ -277,15 +286,19 @@ export class Task {
     };
   }
 
+  #checkSize(store: string, { key, value }: Change): void {
+    if (fits(key, value)) return;
+    throw new StreamsError(
+      'record-too-large',
+      `store ${this.#options.processor.name}.${store} has ${Buffer.byteLength(value ?? '')} bytes under key ${JSON.stringify(key.slice(0, KEY_LENGTH_SHOWN))}; its changelog takes ${RECORD_BYTES_MAX}. Keep less per key: a value is written whole at every change`,
+    );
+  }
+
   #emit(topic: Topic<unknown>, key: string, value: string | null, eventId: string, timestampMs: number): void {
-    if (
-      value !== null &&
-      value.length > RECORD_BYTES_MAX / 3 &&
-      Buffer.byteLength(value) + key.length > RECORD_BYTES_MAX
-    ) {
+    if (!fits(key, value)) {
       throw new StreamsError(
         'record-too-large',
-        `a record of ${Buffer.byteLength(value)} bytes for ${topic.name}; the limit is ${RECORD_BYTES_MAX}`,
+        `a record of ${Buffer.byteLength(value ?? '')} bytes for ${topic.name}; the limit is ${RECORD_BYTES_MAX}`,
       );
     }
     const headers: Record<string, string> = { schema: topic.schema, event_id: eventId };
@@ -340,6 +353,12 @@ function metadataOf({ topic, partition, offset, timestampMs, key, headers }: InR
     traceparent: headers.traceparent?.toString('latin1'),
     ingestedAtMs: Number.isSafeInteger(ingestedAtMs) && ingestedAtMs > 0 ? ingestedAtMs : timestampMs,
   };
+}
+
+/** UTF-8 makes up to three bytes of a UTF-16 unit: most records are measured by their length alone. */
+function fits(key: string, value: string | Buffer | null): boolean {
+  if (value === null || (value.length + key.length) * 3 <= RECORD_BYTES_MAX) return true;
+  return Buffer.byteLength(value) + Buffer.byteLength(key) <= RECORD_BYTES_MAX;
 }
 
 const positionOf = ({ topic, partition, offset }: { topic: string; partition: number; offset: number }): string =>

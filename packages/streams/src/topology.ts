@@ -112,7 +112,10 @@ export interface Processor<
   readonly outputs: O;
   /** How far behind stream time a record may be before it counts as late. */
   readonly graceMs: number;
-  /** What happens to a record that `process` throws on. `stop` ends the application: for errors that no record should cause. */
+  /**
+   * What happens to a record that cannot be decoded or that `process` throws on. `stop` ends the application, which says
+   * where the record lies: for errors that no record should cause. An error in `onStreamTime` always ends it.
+   */
   readonly onError: 'dead-letter' | 'stop';
   /** A tombstone (null value) arrives as `null`. */
   readonly process: { readonly [K in keyof I]: (value: ValueOf<I[K]>, context: Context<G, D, O>) => void };
