@@ -1,7 +1,12 @@
+export type { JoinWindowOptions } from './dsl/join-window.ts';
+export type { RunningOptions } from './dsl/running-aggregate.ts';
 export type { StageOptions, StepContext } from './dsl/stage-plan.ts';
-export type { SinkTopic, Stream } from './dsl/stream.ts';
+export type { Aggregated, GlobalRef, Joined, SinkTopic, Stream, Table } from './dsl/stream.ts';
 export { type Stage, type StreamBuilder, streamBuilder } from './dsl/stream-builder.ts';
+export type { TableOptions } from './dsl/tables.ts';
+export type { Emission, SessionOptions, SessionUpdate, Windowed, WindowOptions } from './dsl/windowed-aggregate.ts';
 export { StreamsError, type StreamsErrorCode } from './errors.ts';
+export { type Codec, type JoinKind, JoinStore, type JoinStoreOptions, joinStore } from './joins/join-store.ts';
 export { type Streams, type StreamsOptions, startStreams } from './runtime/streams.ts';
 export { HyperLogLog } from './sketches/hyper-log-log.ts';
 export { KeyValueStore, keyValueStore } from './stores/key-value-store.ts';

@@ -84,6 +84,8 @@ export class StagePlan {
   readonly #globals = new Map<string, AnyTopic>();
   readonly #outputs = new Map<string, AnyTopic>();
   readonly #stores = new Map<string, StoreDefinition>();
+  /** Names of nodes that are shown only when another one takes from them. */
+  readonly #sides = new Set<string>();
   readonly #tombstones = new Map<string, (() => OnTombstone)[]>();
   readonly #onStreamTime: (() => OnStreamTime)[] = [];
   #open = true;
@@ -147,9 +149,27 @@ export class StagePlan {
     return topic.name;
   }
 
-  /** The name of the step is the store's and, in part, the changelog's: changing it means starting over. */
-  store(name: string, definition: StoreDefinition): void {
-    this.#stores.set(name, definition);
+  /**
+   * Adds a step with a store. Its name is the store's and, in part, the changelog's: changing it means starting over.
+   * State is where the records of its key are, so the key must be the one that the topic was partitioned by.
+   */
+  stateful<T>(kind: string, from: readonly Outlet<unknown>[], name: string, store: StoreDefinition): Step<T> {
+    for (const outlet of from) this.checkKeyed(outlet, name);
+    const step = this.step<T>(kind, from, { name, detail: name });
+    this.#stores.set(name, store);
+    return step;
+  }
+
+  /** Refuses records whose state may be in another partition. */
+  checkKeyed({ rekeyed, name }: Outlet<unknown>, by: string): void {
+    if (rekeyed) throw this.invalid(`gives ${by} records under a new key (${name}): repartition them first`);
+  }
+
+  /** A way out of a step beside its main one; it is no node of its own unless somebody takes from it. */
+  sideStep<T>(kind: string, from: Outlet<unknown>, side: string): Step<T> {
+    const step = this.step<T>(kind, [from], { name: `${from.name}.${side}` });
+    this.#sides.add(step.name);
+    return step;
   }
 
   onTombstone(topic: AnyTopic, compile: () => OnTombstone): void {
@@ -184,7 +204,9 @@ export class StagePlan {
       globals: Object.fromEntries(this.#globals),
       stores: Object.fromEntries(this.#stores),
       outputs: Object.fromEntries(this.#outputs),
-      nodes: this.#nodes,
+      nodes: this.#nodes.filter(
+        ({ name }) => !this.#sides.has(name) || this.#nodes.some(({ from }) => from.includes(name)),
+      ),
       process,
       ...(tombstones.size > 0 && {
         onTombstone: (input, key, context) => {
