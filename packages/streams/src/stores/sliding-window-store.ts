@@ -1,25 +1,29 @@
-import { Buffer } from 'node:buffer'; // the global of that name is a getter, and this is a hot path
+import type { Buffer } from 'node:buffer';
 import { StreamsError } from '../errors.ts';
 import type { StoreDefinition } from '../topology.ts';
+import { ChunkCodec, chunkKey, chunkOf, firstOfChunk, parseChunkKey } from './event-chunk.ts';
 import { EventLog } from './event-log.ts';
 import type { Change, StateStore } from './store.ts';
+import { WindowReader } from './window-reader.ts';
 import { WindowView } from './window-view.ts';
 
 export interface SlidingWindowStoreOptions<F extends string> {
-  /** What is kept of each event, all numbers; `hash` makes one of an id. */
+  /** What is kept of each event, all finite numbers; `hash` makes one of an id. */
   readonly fields: readonly F[];
-  /** Fields whose sum or mean is asked for often: answered from running totals, in O(log n) instead of O(n). */
+  /** Fields whose sum, mean or deviation is asked for often: a key with many events keeps running totals of them. */
   readonly sums?: readonly F[];
+  /** Lengths of the windows that are asked for often, in milliseconds: a key with many events moves along with them. */
+  readonly windows?: readonly number[];
   /** The longest window that will be asked for. Older events are forgotten, counted from the newest of the same key. */
   readonly retentionMs: number;
   /** Events kept per key; over it the oldest go before their time. */
   readonly eventsPerKeyMax: number;
   /** Keys per task. Reaching it is an error (`store-full`). */
   readonly keysMax: number;
+  /** Up to so many different values `distinct` is exact, beyond them an estimate. By default it is exact always. */
+  readonly distinctExactMax?: number;
 }
 
-/** Events per changelog record. More make fewer tombstones, fewer make less to write again for each event. */
-const CHUNK_EVENTS = 8;
 /**
  * A key is forgotten when nothing was added for so many retentions of stream time. One would do if all events came in
  * order; a late one looks back from its own time, and the second leaves room for that.
@@ -27,65 +31,94 @@ const CHUNK_EVENTS = 8;
 const IDLE_RETENTIONS = 2;
 /** Keys looked at for idleness with every event, one after the other: the whole store once in so many events as keys. */
 const KEYS_SWEPT_PER_EVENT = 2;
-const CHUNK_SEPARATOR = '\u0000';
-const HEADER_DOUBLES = 1;
-const DOUBLE_BYTES = 8;
-
-/** A record of the changelog: some events of one key, in order of arrival. */
-interface Chunk {
-  readonly number: number;
-  /** The largest event time in it. */
-  newestMs: number;
-  /** Time and fields of each event, one after the other; gone once the chunk is full and written. */
-  rows: number[] | undefined;
-  /** Waits to be written. */
-  dirty: boolean;
-}
-
-interface KeyState {
-  readonly log: EventLog;
-  /** Oldest first; the last one takes new events. */
-  chunks: Chunk[];
-  newestMs: number;
-  /** Stream time of the last event added. */
-  touchedAtMs: number;
-}
 
 /**
  * True per-event sliding windows. In memory the events of a key lie in time order; in the changelog they lie in chunks
- * of `CHUNK_EVENTS` in order of arrival, key `<key>\0<chunk number>`: an event rewrites the newest chunk only, and a
- * chunk is forgotten (tombstone) when its last event has expired.
+ * of `CHUNK_EVENTS` in order of arrival, key `<key>\0<chunk number>`: an event rewrites the newest chunk only, and an
+ * older chunk is forgotten (tombstone) when its last event has gone.
+ *
+ * Memory: 64 bytes per key, 16 + 8 per field for each event, a quarter on top for growth, and the key itself (about 80
+ * bytes). A key with many events also has an index, made by the questions that are asked.
  */
 export class SlidingWindowStore<F extends string> implements StateStore {
   readonly #name: string;
   readonly #options: SlidingWindowStoreOptions<F>;
-  readonly #columns: ReadonlyMap<F, number>;
-  readonly #sums: readonly number[];
-  readonly #keys = new Map<string, KeyState>();
+  readonly #slots = new Map<string, number>();
+  readonly #log: EventLog;
+  readonly #reader: WindowReader<F>;
+  readonly #codec: ChunkCodec;
   /** Chunks to write, and changelog keys of chunks to forget. */
-  #dirty: { readonly key: string; readonly state: KeyState; readonly chunk: Chunk }[] = [];
+  #changed: { readonly key: string; readonly chunk: number }[] = [];
   #forgotten: string[] = [];
+  /** Counts calls of `drainChanges`, from 1. */
+  #commit = 1;
   #streamTimeMs = Number.NEGATIVE_INFINITY;
-  #sweep = this.#keys.entries();
+  #sweep = this.#slots.entries();
   mutations = 0;
 
   constructor(name: string, options: SlidingWindowStoreOptions<F>) {
+    checkOptions(name, options);
     this.#name = name;
     this.#options = options;
-    this.#columns = new Map(options.fields.map((field, index) => [field, index]));
-    this.#sums = (options.sums ?? []).map((field) => this.#column(field));
+    this.#log = new EventLog(options.fields.length);
+    this.#reader = new WindowReader(this.#log, {
+      fields: options.fields,
+      sums: options.sums ?? [],
+      windows: options.windows ?? [],
+      distinctExactMax: options.distinctExactMax ?? Number.POSITIVE_INFINITY,
+    });
+    this.#codec = new ChunkCodec(options.fields.length);
   }
 
   get size(): number {
-    return this.#keys.size;
+    return this.#slots.size;
+  }
+
+  /** Memory of the events in bytes, without that of keys and indexes. */
+  get bytes(): number {
+    return this.#log.bytes;
   }
 
   window(key: string): WindowView<F> {
-    return new WindowView(
-      this.#columns,
-      () => this.#living(key)?.log,
-      (timeMs, fields) => this.#add(key, timeMs, fields),
-    );
+    return new WindowView(this, key);
+  }
+
+  /** For views. */
+  open(key: string): WindowReader<F> {
+    if (!this.#openLiving(key)) this.#log.openNone();
+    return this.#reader;
+  }
+
+  /** For views. */
+  add(key: string, timeMs: number, fields: Readonly<Record<F, number>>): void {
+    const log = this.#log;
+    const isNew = !this.#openLiving(key);
+    if (isNew) this.#create(key);
+    this.mutations += 1;
+    log.touchedAtMs = Math.max(log.touchedAtMs, this.#streamTimeMs);
+
+    const sequence = log.nextSequence;
+    const chunk = chunkOf(sequence);
+    log.nextSequence = sequence + 1;
+    const row = log.insert(timeMs, sequence);
+    for (let field = 0; field < this.#options.fields.length; field++)
+      log.setField(row, field, fields[this.#options.fields[field] as F]);
+    this.#reader.inserted(row);
+
+    if (sequence === firstOfChunk(chunk)) {
+      log.listedIn = 0;
+      if (!isNew) this.#forgetIfDead(key, chunk - 1);
+    }
+    if (log.listedIn !== this.#commit) {
+      log.listedIn = this.#commit;
+      this.#changed.push({ key, chunk });
+    }
+    while (this.#isOver()) {
+      const oldest = chunkOf(log.sequenceAt(0));
+      this.#reader.dropping();
+      log.dropFirst();
+      this.#forgetIfDead(key, oldest);
+    }
   }
 
   advance(streamTimeMs: number): void {
@@ -93,182 +126,150 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     for (let i = 0; i < KEYS_SWEPT_PER_EVENT; i++) {
       const next = this.#sweep.next();
       if (next.done === true) {
-        this.#sweep = this.#keys.entries();
+        this.#sweep = this.#slots.entries();
         return;
       }
-      this.#forgetIfIdle(...next.value);
+      const [key, slot] = next.value;
+      this.#log.open(slot);
+      this.#forgetIfIdle(key);
     }
   }
 
   drainChanges(): Change[] {
-    const changes: Change[] = [];
-    for (const { key, state, chunk } of this.#dirty) {
-      if (!chunk.dirty) continue; // forgotten meanwhile
-      chunk.dirty = false;
-      changes.push({ key: chunkKey(key, chunk.number), value: encodeChunk(state.touchedAtMs, chunk.rows ?? []) });
-      if (chunk !== state.chunks.at(-1)) chunk.rows = undefined;
+    const changes: Change[] = this.#forgotten.map((key) => ({ key, value: null }));
+    for (const { key, chunk } of this.#changed) {
+      const slot = this.#slots.get(key);
+      if (slot === undefined) continue; // forgotten meanwhile
+      this.#log.open(slot);
+      const value = this.#codec.encode(this.#log, chunk);
+      if (value !== undefined) changes.push({ key: chunkKey(key, chunk), value });
     }
-    for (const key of this.#forgotten) changes.push({ key, value: null });
-    this.#dirty = [];
+    this.#changed = [];
     this.#forgotten = [];
+    this.#commit += 1;
     return changes;
   }
 
   restore(changelogKey: string, value: Buffer | null): void {
-    const separator = changelogKey.lastIndexOf(CHUNK_SEPARATOR);
-    const key = changelogKey.slice(0, separator);
-    const number = Number(changelogKey.slice(separator + 1));
-    const rowDoubles = 1 + this.#options.fields.length;
-    if (
-      separator < 0 ||
-      !Number.isSafeInteger(number) ||
-      (value !== null && (value.length / DOUBLE_BYTES - HEADER_DOUBLES) % rowDoubles !== 0)
-    ) {
+    const parsed = parseChunkKey(changelogKey);
+    if (parsed === undefined || (value !== null && !this.#codec.decode(value))) {
       throw new StreamsError(
         'changelog-corrupt',
-        `store ${this.#name}: not a chunk of it: key ${JSON.stringify(changelogKey)}, ${value?.length ?? 0} bytes. Were its fields changed? Then reset the application's changelog.`,
+        `store ${this.#name}: not a chunk of it: key ${JSON.stringify(changelogKey)}, ${value?.length ?? 0} bytes. Were its fields changed, or was it written by a version before 0.2? Then reset the application's changelog.`,
       );
     }
-    if (value === null) this.#restoreTombstone(key, number);
-    else this.#restoreChunk(key, number, decodeDoubles(value));
+    const { key, chunk } = parsed;
+    const slot = this.#slots.get(key);
+    if (slot !== undefined) this.#log.open(slot);
+    if (value !== null) this.#restoreChunk(key, slot === undefined, chunk);
+    else if (slot !== undefined) this.#restoreTombstone(key, chunk);
   }
 
-  #add(key: string, timeMs: number, fields: Readonly<Record<F, number>>): void {
-    const { retentionMs, eventsPerKeyMax, keysMax } = this.#options;
-    let state = this.#living(key);
-    if (state === undefined) {
-      if (this.#keys.size >= keysMax)
-        throw new StreamsError(
-          'store-full',
-          `store ${this.#name} holds ${keysMax} keys, its limit: raise keysMax or use more partitions`,
-        );
-      state = this.#newState();
-      this.#keys.set(key, state);
-    }
-    this.mutations += 1;
-    state.touchedAtMs = Math.max(state.touchedAtMs, this.#streamTimeMs);
-    state.newestMs = Math.max(state.newestMs, timeMs);
-
-    // The newest chunk takes the event; the log takes it from there.
-    const chunk = this.#openChunk(state);
-    const rows = chunk.rows ?? [];
-    const at = rows.push(timeMs);
-    for (const field of this.#options.fields) rows.push(fields[field]);
-    state.log.insert(timeMs, rows, at);
-    chunk.newestMs = Math.max(chunk.newestMs, timeMs);
-    if (!chunk.dirty) {
-      chunk.dirty = true;
-      this.#dirty.push({ key, state, chunk });
-    }
-
-    // What has left the longest window, or is over the limit; then the chunks of which no event is left.
-    state.log.dropUntil(state.newestMs - retentionMs);
-    while (state.log.length > eventsPerKeyMax) state.log.dropFirst();
-    while (state.chunks.length > 1 && (state.chunks[0]?.newestMs ?? 0) < state.log.timeAt(0)) {
-      const oldest = state.chunks.shift();
-      if (oldest !== undefined) this.#forget(key, oldest);
-    }
-  }
-
-  /** The state of a key, unless it has been idle for too long: whether the sweep has been there makes no difference. */
-  #living(key: string): KeyState | undefined {
-    const state = this.#keys.get(key);
-    return state === undefined || this.#forgetIfIdle(key, state) ? undefined : state;
-  }
-
-  #forgetIfIdle(key: string, state: KeyState): boolean {
-    if (state.touchedAtMs + IDLE_RETENTIONS * this.#options.retentionMs > this.#streamTimeMs) return false;
-    this.#keys.delete(key);
-    for (const chunk of state.chunks) this.#forget(key, chunk);
-    return true;
-  }
-
-  #openChunk(state: KeyState): Chunk {
-    const last = state.chunks.at(-1);
-    if (last?.rows !== undefined && last.rows.length < CHUNK_EVENTS * (1 + this.#options.fields.length)) return last;
-    const number = last === undefined ? this.#firstChunkNumber() : last.number + 1;
-    if (last !== undefined && !last.dirty) last.rows = undefined;
-    const chunk: Chunk = { number, newestMs: Number.NEGATIVE_INFINITY, rows: [], dirty: false };
-    state.chunks.push(chunk);
-    return chunk;
+  /** Opens a key unless it has been idle for too long: whether the sweep has been there makes no difference. */
+  #openLiving(key: string): boolean {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return false;
+    this.#log.open(slot);
+    return !this.#forgetIfIdle(key);
   }
 
   /**
-   * A key that went idle and comes back must not use a number again: a restore could not tell the new chunk from one
-   * more version of the old. Stream time has moved on by more than chunks can have been opened meanwhile.
+   * A key that went idle and comes back must not use a chunk number again: a restore could not tell the new chunk from
+   * one more version of the old. Stream time has moved on by more than chunks can have been begun meanwhile.
    */
-  #firstChunkNumber(): number {
-    return Number.isFinite(this.#streamTimeMs) ? Math.max(0, Math.floor(this.#streamTimeMs)) : 0;
-  }
-
-  #forget(key: string, chunk: Chunk): void {
-    chunk.dirty = false;
-    this.#forgotten.push(chunkKey(key, chunk.number));
-  }
-
-  #restoreChunk(key: string, number: number, doubles: readonly number[]): void {
-    let state = this.#keys.get(key);
-    if (state === undefined) {
-      state = this.#newState();
-      this.#keys.set(key, state);
+  #create(key: string): void {
+    const { keysMax } = this.#options;
+    if (this.#slots.size >= keysMax) {
+      throw new StreamsError(
+        'store-full',
+        `store ${this.#name} holds ${keysMax} keys, its limit: raise keysMax or use more partitions`,
+      );
     }
-    state.touchedAtMs = Math.max(state.touchedAtMs, doubles[0] ?? Number.NEGATIVE_INFINITY);
-    let chunk = state.chunks.at(-1);
-    if (chunk?.number !== number) {
-      if (chunk !== undefined) chunk.rows = undefined;
-      chunk = { number, newestMs: Number.NEGATIVE_INFINITY, rows: [], dirty: false };
-      state.chunks.push(chunk);
+    this.#slots.set(key, this.#log.create(1));
+    this.#log.nextSequence = firstOfChunk(Math.max(0, Math.floor(this.#streamTimeMs)));
+  }
+
+  /** The oldest event of the open key has left the longest window, or is over the limit. The newest always stays. */
+  #isOver(): boolean {
+    const { retentionMs, eventsPerKeyMax } = this.#options;
+    const { length } = this.#log;
+    return length > eventsPerKeyMax || this.#log.timeAt(0) <= this.#log.timeAt(length - 1) - retentionMs;
+  }
+
+  #forgetIfIdle(key: string): boolean {
+    const log = this.#log;
+    // Not so before the first event of the task: then the difference is NaN.
+    if (!(this.#streamTimeMs - log.touchedAtMs >= IDLE_RETENTIONS * this.#options.retentionMs)) return false;
+    const chunks = new Set([chunkOf(log.nextSequence - 1)]);
+    for (let row = 0; row < log.length; row++) chunks.add(chunkOf(log.sequenceAt(row)));
+    for (const chunk of chunks) this.#forgotten.push(chunkKey(key, chunk));
+    this.#remove(key);
+    return true;
+  }
+
+  #remove(key: string): void {
+    this.#reader.forgetIndex();
+    this.#log.remove();
+    this.#slots.delete(key);
+  }
+
+  /** Forgets a chunk of the open key when it can take no more events and none of its events is alive. */
+  #forgetIfDead(key: string, chunk: number): void {
+    const log = this.#log;
+    if (chunk === chunkOf(log.nextSequence - 1) || this.#isAlive(chunk)) return;
+    this.#forgotten.push(chunkKey(key, chunk));
+  }
+
+  #isAlive(chunk: number): boolean {
+    const log = this.#log;
+    if (log.inOrder) return chunkOf(log.sequenceAt(0)) <= chunk;
+    for (let row = 0; row < log.length; row++) if (chunkOf(log.sequenceAt(row)) === chunk) return true;
+    return false;
+  }
+
+  /** Of an uncompacted changelog the same chunk comes again and again: only events not yet seen are added. */
+  #restoreChunk(key: string, isNew: boolean, chunk: number): void {
+    const codec = this.#codec;
+    const log = this.#log;
+    if (isNew) {
+      this.#slots.set(key, log.create(codec.rows));
+      log.nextSequence = firstOfChunk(chunk);
+    } else {
+      log.reserve(codec.rows);
     }
-    // Of an uncompacted changelog the same chunk comes again, each time with more events: only those are new.
-    const rows = chunk.rows ?? [];
-    const stride = 1 + this.#options.fields.length;
-    for (let at = HEADER_DOUBLES + rows.length; at < doubles.length; at += stride) {
-      const timeMs = doubles[at] ?? 0;
-      state.log.insert(timeMs, doubles, at + 1);
-      for (let column = 0; column < stride; column++) rows.push(doubles[at + column] ?? 0);
-      state.newestMs = Math.max(state.newestMs, timeMs);
-      chunk.newestMs = Math.max(chunk.newestMs, timeMs);
+    const unseen = log.nextSequence;
+    log.touchedAtMs = Math.max(log.touchedAtMs, codec.touchedAtMs);
+    log.nextSequence = Math.max(unseen, firstOfChunk(chunk) + codec.added);
+    for (let i = 0; i < codec.rows; i++) {
+      const sequence = firstOfChunk(chunk) + codec.placeAt(i);
+      if (sequence < unseen) continue;
+      const row = log.insert(codec.timeAt(i), sequence);
+      for (let field = 0; field < this.#options.fields.length; field++)
+        log.setField(row, field, codec.fieldAt(i, field));
+      while (this.#isOver()) log.dropFirst();
     }
-    state.log.dropUntil(state.newestMs - this.#options.retentionMs);
-    while (state.log.length > this.#options.eventsPerKeyMax) state.log.dropFirst();
+    this.#reader.forgetIndex();
   }
 
-  /** Chunks are forgotten oldest first, or all of a key that went idle. */
-  #restoreTombstone(key: string, number: number): void {
-    const state = this.#keys.get(key);
-    if (state === undefined) return;
-    state.chunks = state.chunks.filter((chunk) => chunk.number !== number);
-    if (state.chunks.length === 0) this.#keys.delete(key);
-  }
-
-  #newState(): KeyState {
-    return {
-      log: new EventLog(this.#options.fields.length, this.#sums),
-      chunks: [],
-      newestMs: Number.NEGATIVE_INFINITY,
-      touchedAtMs: Number.NEGATIVE_INFINITY,
-    };
-  }
-
-  #column(field: F): number {
-    const index = this.#columns.get(field);
-    if (index === undefined) throw new StreamsError('invalid-topology', `store ${this.#name} has no field ${field}`);
-    return index;
+  #restoreTombstone(key: string, chunk: number): void {
+    const log = this.#log;
+    while (log.length > 0 && chunkOf(log.sequenceAt(0)) === chunk) log.dropFirst();
+    if (!log.inOrder) log.dropWhere((row) => chunkOf(log.sequenceAt(row)) === chunk);
+    this.#reader.forgetIndex();
+    if (log.length === 0) this.#remove(key);
   }
 }
 
-const chunkKey = (key: string, number: number): string => `${key}${CHUNK_SEPARATOR}${number}`;
-
-/** Stream time of the last event added, then time and fields of each event: little-endian doubles. */
-function encodeChunk(touchedAtMs: number, rows: readonly number[]): Buffer {
-  const bytes = Buffer.allocUnsafe((HEADER_DOUBLES + rows.length) * DOUBLE_BYTES);
-  bytes.writeDoubleLE(touchedAtMs, 0);
-  for (let i = 0; i < rows.length; i++) bytes.writeDoubleLE(rows[i] ?? 0, (HEADER_DOUBLES + i) * DOUBLE_BYTES);
-  return bytes;
-}
-
-function decodeDoubles(value: Buffer): number[] {
-  return Array.from({ length: value.length / DOUBLE_BYTES }, (_, i) => value.readDoubleLE(i * DOUBLE_BYTES));
+function checkOptions<F extends string>(name: string, options: SlidingWindowStoreOptions<F>): void {
+  const { fields, sums = [], windows = [], retentionMs, eventsPerKeyMax, keysMax, distinctExactMax = 1 } = options;
+  const faults = [
+    ...sums.filter((field) => !fields.includes(field)).map((field) => `it has no field ${field} to sum`),
+    ...windows.filter((ms) => !(ms > 0 && ms <= retentionMs)).map((ms) => `a window of ${ms} ms is beyond retentionMs`),
+    ...Object.entries({ retentionMs, eventsPerKeyMax, keysMax, distinctExactMax })
+      .filter(([, value]) => !(value > 0))
+      .map(([option, value]) => `${option} must be above 0, not ${value}`),
+  ];
+  if (faults.length > 0) throw new StreamsError('invalid-topology', `store ${name}: ${faults.join('; ')}`);
 }
 
 /** Declares a sliding-window store of a processor. */

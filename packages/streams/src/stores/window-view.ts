@@ -1,104 +1,94 @@
-import { StreamsError } from '../errors.ts';
-import type { EventLog } from './event-log.ts';
+import type { WindowReader } from './window-reader.ts';
+
+/** What a view needs of its store. */
+export interface WindowSource<F extends string> {
+  /** Turns the reader to a key; one that the store does not know has no events. */
+  open(key: string): WindowReader<F>;
+  add(key: string, timeMs: number, fields: Readonly<Record<F, number>>): void;
+}
 
 /**
  * The events of one key. Every window is `(atMs - windowMs, atMs]`: it ends at the event in question, which counts
  * once it has been added, and never sees what happened later, also when a late event asks. Times and lengths are in
  * milliseconds; `windowMs` is at most the retention of the store.
+ *
+ * What a question costs a key with n events in memory. Below 64 of them every one is looked at, which takes less than
+ * any index. From there on, for the windows that the store declares, as long as questions go forward in time: `count`,
+ * `distinct` and `countWhere` O(1) amortised, and so `sum`, `mean` and `deviation` of fields named in `sums`; `min`,
+ * `max` and `quantile` O(log n). Other windows add a bisection and are as quick for `sum`, `mean`, `deviation`, `min` and
+ * `max`. Everything else, and a question of a late event, looks at all events of the window. The answers are the same.
  */
 export class WindowView<F extends string> {
-  readonly #columns: ReadonlyMap<F, number>;
-  readonly #log: () => EventLog | undefined;
-  readonly #add: (timeMs: number, fields: Readonly<Record<F, number>>) => void;
+  readonly #source: WindowSource<F>;
+  readonly #key: string;
 
-  constructor(
-    columns: ReadonlyMap<F, number>,
-    log: () => EventLog | undefined,
-    add: (timeMs: number, fields: Readonly<Record<F, number>>) => void,
-  ) {
-    this.#columns = columns;
-    this.#log = log;
-    this.#add = add;
+  constructor(source: WindowSource<F>, key: string) {
+    this.#source = source;
+    this.#key = key;
   }
 
+  /** Field values are finite numbers. */
   add(timeMs: number, fields: Readonly<Record<F, number>>): void {
-    this.#add(timeMs, fields);
+    this.#source.add(this.#key, timeMs, fields);
   }
 
   count(windowMs: number, atMs: number): number {
-    const log = this.#log();
-    return log === undefined ? 0 : log.upperBound(atMs) - log.upperBound(atMs - windowMs);
+    return this.#open().count(windowMs, atMs);
   }
 
+  /** Exact for integers while the sum is below 2^53; for others the exact sum, rounded. */
   sum(field: F, windowMs: number, atMs: number): number {
-    const log = this.#log();
-    return log === undefined ? 0 : log.sum(this.#column(field), log.upperBound(atMs - windowMs), log.upperBound(atMs));
+    return this.#open().sum(field, windowMs, atMs);
   }
 
   /** Arithmetic mean; 0 without events. */
   mean(field: F, windowMs: number, atMs: number): number {
-    const count = this.count(windowMs, atMs);
-    return count === 0 ? 0 : this.sum(field, windowMs, atMs) / count;
+    return this.#open().mean(field, windowMs, atMs);
   }
 
-  /** Sample standard deviation (n - 1); 0 with fewer than two events. */
+  /** Sample standard deviation (n - 1); 0 with fewer than two events. Exact sums are its base, see `Moments`. */
   deviation(field: F, windowMs: number, atMs: number): number {
-    const count = this.count(windowMs, atMs);
-    if (count < 2) return 0;
-    // Two passes: with one, the squares of large amounts would cancel each other out.
-    const mean = this.sum(field, windowMs, atMs) / count;
-    const squares = this.#fold(field, windowMs, atMs, 0, (sum, value) => sum + (value - mean) * (value - mean));
-    return Math.sqrt(squares / (count - 1));
+    return this.#open().deviation(field, windowMs, atMs);
   }
 
   /** The smallest value; NaN without events. */
   min(field: F, windowMs: number, atMs: number): number {
-    if (this.count(windowMs, atMs) === 0) return Number.NaN;
-    return this.#fold(field, windowMs, atMs, Number.POSITIVE_INFINITY, Math.min);
+    return this.#open().min(field, windowMs, atMs);
   }
 
   /** The largest value; NaN without events. */
   max(field: F, windowMs: number, atMs: number): number {
-    if (this.count(windowMs, atMs) === 0) return Number.NaN;
-    return this.#fold(field, windowMs, atMs, Number.NEGATIVE_INFINITY, Math.max);
+    return this.#open().max(field, windowMs, atMs);
   }
 
-  /** Number of different values. */
+  /**
+   * The smallest value that at least this share (0 to 1) of the events do not exceed: a value that occurred, 0.5 gives
+   * the (lower) median, 0 the smallest, 1 the largest. NaN without events.
+   */
+  quantile(field: F, share: number, windowMs: number, atMs: number): number {
+    return this.#open().quantile(field, share, windowMs, atMs);
+  }
+
+  /**
+   * Number of different values. Exact up to the store's `distinctExactMax`; beyond it the estimate of a `HyperLogLog`,
+   * with a standard error of 2.3 %.
+   */
   distinct(field: F, windowMs: number, atMs: number): number {
-    const seen = new Set<number>();
-    this.#fold(field, windowMs, atMs, seen, (set, value) => set.add(value));
-    return seen.size;
+    return this.#open().distinct(field, windowMs, atMs);
   }
 
   /** Number of events whose field has this value. */
   countWhere(field: F, wanted: number, windowMs: number, atMs: number): number {
-    return this.#fold(field, windowMs, atMs, 0, (count, value) => (value === wanted ? count + 1 : count));
+    return this.#open().countWhere(field, wanted, windowMs, atMs);
   }
 
   /** The newest event at or before a time. */
   last(atMs: number): { readonly timeMs: number; readonly fields: Readonly<Record<F, number>> } | undefined {
-    const log = this.#log();
-    const row = log === undefined ? -1 : log.upperBound(atMs) - 1;
-    if (log === undefined || row < 0) return undefined;
-    const fields = {} as Record<F, number>;
-    for (const [field, column] of this.#columns) fields[field] = log.fieldAt(row, column);
-    return { timeMs: log.timeAt(row), fields };
+    return this.#open().last(atMs);
   }
 
-  #fold<T>(field: F, windowMs: number, atMs: number, initial: T, step: (result: T, value: number) => T): T {
-    const log = this.#log();
-    if (log === undefined) return initial;
-    const column = this.#column(field);
-    const to = log.upperBound(atMs);
-    let result = initial;
-    for (let row = log.upperBound(atMs - windowMs); row < to; row++) result = step(result, log.fieldAt(row, column));
-    return result;
-  }
-
-  #column(field: F): number {
-    const column = this.#columns.get(field);
-    if (column === undefined) throw new StreamsError('invalid-topology', `the store has no field ${field}`);
-    return column;
+  #open(): WindowReader<F> {
+    return this.#source.open(this.#key);
   }
 }
 
