@@ -32,15 +32,18 @@ function createCount(prefix: string) {
 
 export const RECORD_CASES: readonly ContractCase[] = [
   {
-    name: 'the records of a key are processed in their order, whatever the partition',
+    name: 'the records of a key are processed in their order, whatever the partition, also across a restart',
     partitions: 3,
     run: async ({ prefix, open }) => {
       const { topology, entries, notes } = createCount(prefix);
       const harness = await open(topology);
       const input = Array.from({ length: 70 }, (_, i) => entry(`e${i}`, `account-${i % 7}`, 0, 1_000 + i));
-      await harness.pipe(entries.name, ...input.slice(0, 30));
-      await harness.pipe(entries.name, ...input.slice(30));
+      await harness.pipe(entries.name, ...input.slice(0, 20));
+      await harness.pipe(entries.name, ...input.slice(20, 40));
       const output = await harness.output<Note>(notes.name);
+      await harness.restart();
+      await harness.pipe(entries.name, ...input.slice(40));
+      output.push(...(await harness.output<Note>(notes.name)));
       assert.equal(output.length, 70);
       for (let account = 0; account < 7; account++) {
         assert.deepEqual(
