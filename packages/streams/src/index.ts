@@ -1,3 +1,4 @@
+export { toMermaid } from './diagram.ts';
 export type { JoinWindowOptions } from './dsl/join-window.ts';
 export type { RunningOptions } from './dsl/running-aggregate.ts';
 export type { StageOptions, StepContext } from './dsl/stage-plan.ts';

@@ -141,8 +141,8 @@ export function defineProcessor<
   G extends Topics = Record<never, never>,
   D extends StoreDefinitions = Record<never, never>,
 >(processor: Processor<I, G, D, O>): Processor<I, G, D, O> {
-  checkName('processor', processor.name);
-  for (const store of Object.keys(processor.stores ?? {})) checkName('store', store);
+  checkName('processor', processor.name, /^[A-Za-z0-9_-]{1,64}$/);
+  for (const store of Object.keys(processor.stores ?? {})) checkName('store', store, /^[A-Za-z0-9_-]{1,64}$/);
   if (Object.keys(processor.inputs).length === 0)
     throw new StreamsError('invalid-topology', `processor ${processor.name} has no input`);
   if (!(processor.graceMs >= 0))
@@ -163,7 +163,7 @@ export interface Topology {
 }
 
 export function defineTopology(topology: Topology): Topology {
-  checkName('application', topology.applicationId);
+  checkName('application', topology.applicationId, /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/);
   const names = topology.processors.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new StreamsError('invalid-topology', `two processors are named ${twice}`);
@@ -191,19 +191,26 @@ export function describe({ applicationId, processors }: Topology): string {
     lines.push(`  processor ${processor.name} (grace ${processor.graceMs} ms, on error ${processor.onError})`);
     list('inputs', topicNames(processor.inputs));
     list('globals', topicNames(processor.globals ?? {}));
-    list(
-      'stores',
-      Object.entries((processor.stores ?? {}) as StoreDefinitions).map(([name, { kind }]) => `${name}: ${kind}`),
-    );
+    for (const [name, { kind }] of Object.entries((processor.stores ?? {}) as StoreDefinitions))
+      list('store', [`${name}: ${kind}`]);
     list('outputs', topicNames(processor.outputs));
+    for (const node of processor.nodes ?? []) list('step', [describeNode(node)]);
   }
   return lines.join('\n');
 }
 
+function describeNode({ name, kind, from, detail }: TopologyNode): string {
+  const about = [...(name === kind ? [] : [kind]), ...(detail === undefined || detail === name ? [] : [detail])];
+  return `${name}${about.length === 0 ? '' : ` (${about.join(' ')})`}${from.length === 0 ? '' : ` <- ${from.join(', ')}`}`;
+}
+
 const topicNames = (topics: Topics): string[] => Object.values(topics).map(({ name }) => name);
 
-function checkName(what: string, name: string): void {
-  // These become parts of topic names and transactional ids.
-  if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/.test(name))
-    throw new StreamsError('invalid-topology', `${what} name "${name}": 1 to 64 of A-Z a-z 0-9 . _ -`);
+/**
+ * These become parts of topic names and transactional ids. No dots in what stands between dots: `a` with a processor `b.c`
+ * must not name its changelogs as `a.b` with a processor `c` does.
+ */
+function checkName(what: string, name: string, allowed: RegExp): void {
+  if (!allowed.test(name))
+    throw new StreamsError('invalid-topology', `${what} name ${JSON.stringify(name)} does not match ${allowed.source}`);
 }

@@ -103,9 +103,7 @@ export class Stream<out T> {
     const { plan } = this.outlet;
     const fork = plan.step<T>('branch', [this.outlet], { name });
     const names = [...Object.keys(predicates), 'rest'];
-    const branches = names.map((branch) =>
-      plan.step<T>('case', [fork], { name: `${fork.name}.${branch}`, detail: branch }),
-    );
+    const branches = names.map((branch) => plan.sideStep<T>('case', fork, branch));
     this.outlet.feeds(() => {
       const holds = Object.values(predicates);
       const pushes = branches.map((branch) => branch.compile());
