@@ -1,4 +1,4 @@
-// npm test                    lint, typecheck, and every test
+// npm test                    lint, typecheck, every test, and then the short form of the fault drills (test/faults)
 // npm run test:unit           unit and property tests: no network outside the process
 // npm run test:integration    those against a real Kafka, ClickHouse and MQTT, which are started once for the run
 // Each takes files and flags of `node --test` after `--`: npm run test:unit -- packages/rules/test/decide.test.ts
@@ -21,9 +21,11 @@ const TEST_MS_MAX = 240_000;
 const [kind, rest] = readArguments(process.argv.slice(2));
 const checks = kind === 'all' && rest.length === 0 ? await runChecks() : [];
 const tests = await run('tests', testArguments());
-const failed = [...checks, tests].filter((step) => step.code !== 0);
-// The runner's own summary is the last thing to be seen, unless something before it failed and may have scrolled away.
-for (const step of failed) if (step !== tests) console.error(`${step.name} failed, see above`);
+// Alone on the machine: they judge what the platform does under load, not what a busy machine does to it.
+const drills = kind === 'all' && rest.length === 0 ? [await run('fault drills', ['test/faults/main.ts'])] : [];
+const failed = [...checks, tests, ...drills].filter((step) => step.code !== 0);
+// Where a step ends with its own summary, that may have scrolled away.
+for (const step of failed) if (step !== tests || drills.length > 0) console.error(`${step.name} failed, see above`);
 process.exitCode = failed.length === 0 ? 0 : 1;
 
 function readArguments(args: string[]): ['all' | 'unit' | 'integration', string[]] {

@@ -28,6 +28,7 @@ export class TcpProxy {
   readonly port: number;
   readonly #targetPort: number;
   readonly #lines = new Set<Line>();
+  #bytes = 0;
   #server: Server | undefined;
   #slowness: Slowness | undefined;
   #stalled: Stalled | undefined;
@@ -44,6 +45,11 @@ export class TcpProxy {
 
   get connections(): number {
     return this.#lines.size;
+  }
+
+  /** That clients have sent so far, whatever became of it. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Begins to take connections, for the first time or after `refuse`. */
@@ -113,6 +119,7 @@ export class TcpProxy {
   #held(way: 'questions' | 'answers'): Transform {
     return new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
+        if (way === 'questions') this.#bytes += chunk.length;
         this.#pass(way, chunk.length).then(() => done(null, chunk), done);
       },
     });

@@ -12,5 +12,18 @@ export {
   startPlatform,
 } from './platform.ts';
 export { type GroupProcess, type ProcessGroup, startGroup } from './process-group.ts';
-export { type Answer, ask, countOf, decided, get, type Json, load, metric, pay, post, select } from './requests.ts';
+export {
+  type Answer,
+  ask,
+  countOf,
+  decided,
+  get,
+  type Json,
+  load,
+  metric,
+  pay,
+  post,
+  select,
+  type Tables,
+} from './requests.ts';
 export { randomOf, seededRandom, shuffled } from './seed.ts';

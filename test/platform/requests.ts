@@ -58,16 +58,23 @@ export function decided(platform: Platform, transactionId: string) {
   }));
 }
 
+/** Where a query goes; tables without a database of their own are in `database`. */
+export interface Tables {
+  readonly clickhouse: string;
+  readonly database?: string;
+}
+
 /** Rows of a ClickHouse query; `{name:Type}` in it stands for a parameter. */
 export async function select(
-  platform: Platform,
+  { clickhouse, database = 'millrace' }: Tables,
   sql: string,
   parameters: Record<string, string | number> = {},
   // biome-ignore lint/suspicious/noExplicitAny: a test asserts on what is in there
 ): Promise<any[]> {
-  const query = new URLSearchParams({ default_format: 'JSONEachRow', output_format_json_quote_64bit_integers: '0' });
+  const format = { default_format: 'JSONEachRow', output_format_json_quote_64bit_integers: '0' };
+  const query = new URLSearchParams({ ...format, database });
   for (const [name, value] of Object.entries(parameters)) query.set(`param_${name}`, String(value));
-  const response = await fetch(`${platform.clickhouse}/?${query}`, {
+  const response = await fetch(`${clickhouse}/?${query}`, {
     method: 'POST',
     body: sql,
     signal: AbortSignal.timeout(REQUEST_MS_MAX),
@@ -78,7 +85,7 @@ export async function select(
 }
 
 /** Rows and distinct transactions of a table, among those whose id begins with `prefix`. */
-export async function countOf(platform: Platform, table: string, prefix: string) {
+export async function countOf(platform: Tables, table: string, prefix: string) {
   const sql = `SELECT count() AS rows, uniqExact(transaction_id) AS distinct FROM millrace.${table} WHERE startsWith(transaction_id, {prefix:String})`;
   const [counts] = await select(platform, sql, { prefix });
   return counts as { rows: number; distinct: number };
