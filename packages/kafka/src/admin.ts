@@ -96,6 +96,17 @@ export async function createAdmin(client: KafkaJs): Promise<KafkaAdmin> {
       ),
     partitions: (topic) => attempt(`partitions of ${topic}`, async () => (await partitionCounts([topic])).get(topic)),
     deleteTopics: (names) => attempt('delete topics', () => admin.deleteTopics({ topics: [...names] })),
+    topics: () => attempt('list topics', () => admin.listTopics()),
+    members: (groupId) =>
+      attempt(`members of ${groupId}`, async () => {
+        const { groups } = await admin.describeGroups([groupId]);
+        return groups[0]?.members.length ?? 0;
+      }),
+    deleteGroup: (groupId) =>
+      attempt(`delete group ${groupId}`, async () => {
+        const { groups } = await admin.listGroups();
+        if (groups.some((group) => group.groupId === groupId)) await admin.deleteGroups([groupId]);
+      }),
     close: () => admin.disconnect(),
   };
 }

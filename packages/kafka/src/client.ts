@@ -60,7 +60,8 @@ export function createKafka(options: KafkaOptions): Kafka {
     admin: () => createAdmin(client),
     producer: () => createProducer(() => createCluster(1), options.logger),
     transactionalProducer: (producerOptions) => createTransactionalProducer(createCluster(1), producerOptions),
-    reader: ({ isolation }) => createReader(createCluster(isolation === 'read_committed' ? 1 : 0), isolation),
+    reader: (readerOptions) =>
+      createReader(createCluster(readerOptions.isolation === 'read_committed' ? 1 : 0), readerOptions),
     group: (groupOptions) => joinGroup(client, groupOptions, options.logger),
   };
 }

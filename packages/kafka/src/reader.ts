@@ -3,10 +3,10 @@ import { decodeFetchResponse, type FetchedPartition } from './fetch-response.ts'
 import { type Broker, type Cluster, createProtocolError, fetchRequestV11 } from './kafkajs-internals.ts';
 import { reconnect } from './reconnect.ts';
 import { decodeRecordSet } from './record-batch-decoder.ts';
-import type { Isolation, PartitionReader, ReadBatch, TopicPartition } from './types.ts';
+import type { Isolation, PartitionReader, ReadBatch, ReaderOptions, TopicPartition } from './types.ts';
 
 /** Per partition and fetch; a single larger record still comes (KIP-74). */
-const PARTITION_BYTES_MAX = 512 * 1024;
+const PARTITION_BYTES_MAX_DEFAULT = 512 * 1024;
 const FETCH_BYTES_MAX = 8 * 1024 * 1024;
 const CONSUMER_REPLICA_ID = -1;
 const EARLIEST = -2;
@@ -27,7 +27,10 @@ const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${part
  * A consumer with manual assignment, which kafkajs has not. It uses kafkajs's cluster (connections, TLS, SASL, metadata)
  * and its fetch request, and decodes the answer itself (see record-batch-decoder.ts for why).
  */
-export async function createReader(cluster: Cluster, isolation: Isolation): Promise<PartitionReader> {
+export async function createReader(
+  cluster: Cluster,
+  { isolation, partitionBytesMax = PARTITION_BYTES_MAX_DEFAULT }: ReaderOptions,
+): Promise<PartitionReader> {
   const positions = new Map<string, Position>();
   let closed = false;
   try {
@@ -54,7 +57,9 @@ export async function createReader(cluster: Cluster, isolation: Isolation): Prom
     await lookUpNamedOffsets(cluster, isolation, active);
     const byLeader = Map.groupBy(active, ({ topic, partition }) => leaderOf(cluster, topic, partition));
     const answers = await Promise.all(
-      [...byLeader].map(([nodeId, parts]) => fetchFrom(cluster, isolation, nodeId, parts, maxWaitMs)),
+      [...byLeader].map(([nodeId, parts]) =>
+        fetchFrom(cluster, isolation, nodeId, parts, partitionBytesMax, maxWaitMs),
+      ),
     );
     // From here on nothing may throw once a position has moved: its records would be lost to the owner. A partition
     // that failed keeps its position, and its error is thrown only when no other has anything to give.
@@ -116,6 +121,7 @@ async function fetchFrom(
   isolation: Isolation,
   nodeId: string,
   positions: readonly Position[],
+  partitionBytesMax: number,
   maxWaitMs: number,
 ): Promise<{ requested: Requested; answer: FetchedPartition }[]> {
   const broker = await cluster.findBroker({ nodeId });
@@ -131,7 +137,7 @@ async function fetchFrom(
     partitions: parts.map(({ partition, offset }) => ({
       partition,
       fetchOffset: String(offset),
-      maxBytes: PARTITION_BYTES_MAX,
+      maxBytes: partitionBytesMax,
     })),
   }));
   const answers = await sendFetch(broker, topics, isolation, maxWaitMs);

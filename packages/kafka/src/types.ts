@@ -72,6 +72,11 @@ export interface KafkaAdmin {
   /** Number of partitions, or `undefined` when there is no such topic. */
   partitions(topic: string): Promise<number | undefined>;
   deleteTopics(names: readonly string[]): Promise<void>;
+  topics(): Promise<string[]>;
+  /** Members that a group has now; 0 as well when there is no such group. One that was killed counts until its session ends. */
+  members(groupId: string): Promise<number>;
+  /** Forgets a group with its offsets. Fails while it has members; it need not exist. */
+  deleteGroup(groupId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -97,6 +102,12 @@ export interface TransactionalProducer {
 }
 
 export type Isolation = 'read_committed' | 'read_uncommitted';
+
+export interface ReaderOptions {
+  readonly isolation: Isolation;
+  /** Of each partition in one fetch; a single larger record still comes. Default: 512 KiB. */
+  readonly partitionBytesMax?: number;
+}
 
 /** What one poll found in one partition. */
 export interface ReadBatch extends TopicPartition {
@@ -180,6 +191,6 @@ export interface Kafka {
     readonly transactionalId: string;
     readonly transactionTimeoutMs: number;
   }): Promise<TransactionalProducer>;
-  reader(options: { readonly isolation: Isolation }): Promise<PartitionReader>;
+  reader(options: ReaderOptions): Promise<PartitionReader>;
   group(options: GroupOptions): Promise<GroupMembership>;
 }

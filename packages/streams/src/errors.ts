@@ -4,7 +4,9 @@ export type StreamsErrorCode =
   | 'store-full' // a store has reached its named limit
   | 'record-too-large' // a record is over the size limit of its topic
   | 'changelog-corrupt' // a store cannot be rebuilt from its changelog
-  | 'processor-failed' // a processor with `onError: 'stop'` threw
+  | 'processor-failed' // a processor with `onError: 'stop'` threw, or any in `onStreamTime`
+  | 'still-running' // what needs a stopped application was asked of one that runs
+  | 'not-found' // there is no such topic, record or key
   | 'closed';
 
 /** The one error of this package; code switches on `code`. */

@@ -60,6 +60,16 @@ export function createStreamsMetrics(metrics: Metrics) {
       help: 'Changelog records read to rebuild stores.',
       labels: ['processor'],
     }),
+    restoredBytes: metrics.counter({
+      name: 'streams_restored_bytes_total',
+      help: 'Bytes of keys and values read to rebuild stores.',
+      labels: ['processor'],
+    }),
+    restoreRemaining: metrics.gauge({
+      name: 'streams_restore_remaining_records',
+      help: 'Changelog records that a restore has before it, at most: offsets without a record count.',
+      labels: ['processor', 'partition'],
+    }),
     rebuilds: metrics.counter({
       name: 'streams_task_rebuilds_total',
       help: 'Tasks closed and rebuilt after an error, by its code.',

@@ -3,7 +3,9 @@ import { KafkaError, type OffsetCommit, type ReadBatch, type TransactionalProduc
 import { StreamsError } from '../errors.ts';
 import { PoisonedTask, Task } from '../task.ts';
 import { changelogTopic } from '../topology.ts';
+import { ChangelogFeed } from './changelog-feed.ts';
 import { InputQueues } from './input-queues.ts';
+import { restoreStores } from './restore-stores.ts';
 import type { TaskRunnerOptions } from './task-runner-options.ts';
 
 /** Records processed before other tasks get their turn of the event loop. */
@@ -119,7 +121,7 @@ export class TaskRunner {
 
   /** From the last commit: offsets, stream time, stores. The producer exists already, so nobody else commits any more. */
   async #open(): Promise<Task> {
-    const { applicationId, unit, partition, processor, admin, restorer, reader, metrics, logger } = this.#options;
+    const { applicationId, unit, partition, processor, admin, reader } = this.#options;
     const task = new Task(this.#options.taskOptions);
     for (const { record, cause } of this.#poisoned) task.skip(record, cause);
 
@@ -133,24 +135,16 @@ export class TaskRunner {
     );
 
     // 2. The stores, as that transaction left them.
-    const startedAt = performance.now();
-    let restored = 0;
-    await Promise.all(
-      Object.entries(task.stores).map(([name, store]) =>
-        restorer.restore(
+    const feeds = Object.entries(task.stores).map(
+      ([name, store]) =>
+        new ChangelogFeed(
+          applicationId,
           { topic: changelogTopic(applicationId, processor.name, name), partition },
-          ({ key, value }) => {
-            store.restore(key?.toString('utf8') ?? '', value);
-            restored += 1;
-          },
+          store,
         ),
-      ),
     );
+    await restoreStores(feeds, this.#options);
     if (Number.isFinite(streamTimeMs)) task.resumeAt(streamTimeMs);
-    const restoreMs = performance.now() - startedAt;
-    metrics.restoreSeconds.observe({ processor: processor.name }, restoreMs / 1000);
-    metrics.restoredRecords.inc({ processor: processor.name }, restored);
-    logger.info({ task: unit.id, restored, restoreMs: Math.round(restoreMs) }, 'task ready');
 
     // 3. Read on from there. A partition without a commit is read from its start.
     this.#queues = new InputQueues(this.#topics);
