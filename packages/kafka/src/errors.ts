@@ -65,22 +65,22 @@ export function toKafkaError(error: unknown, doing: string): KafkaError {
   return new KafkaError('protocol', text, { retriable, cause: error });
 }
 
-/** kafkajs wraps the broker's answer in `cause` when it gives up retrying: the innermost one says what happened. */
+/**
+ * kafkajs wraps what happened in `cause` when it gives up retrying, once for every retrier that it has passed: what
+ * the broker answered says most, then that none answered, and the outermost only when neither is among them.
+ */
 function describe(error: unknown): { name: string; type: string | undefined; message: string; retriable: boolean } {
   let current: unknown = error;
   let outermost: { name: string; message: string; retriable: boolean } | undefined;
+  let unavailable: { name: string; message: string; retriable: boolean } | undefined;
   while (current instanceof Error) {
-    const candidate = current as Error & { type?: unknown; retriable?: unknown };
-    outermost ??= { name: candidate.name, message: candidate.message, retriable: candidate.retriable === true };
-    if (typeof candidate.type === 'string') {
-      return {
-        name: candidate.name,
-        type: candidate.type,
-        message: candidate.message,
-        retriable: candidate.retriable === true,
-      };
-    }
-    current = candidate.cause;
+    const { name, message, retriable, type } = current as Error & { type?: unknown; retriable?: unknown };
+    const found = { name, message, retriable: retriable === true };
+    if (typeof type === 'string') return { ...found, type };
+    outermost ??= found;
+    if (UNAVAILABLE_NAMES.has(name)) unavailable ??= found;
+    current = current.cause;
   }
-  return { ...(outermost ?? { name: 'unknown', message: String(error), retriable: false }), type: undefined };
+  const nothing = { name: 'unknown', message: String(error), retriable: false };
+  return { ...(unavailable ?? outermost ?? nothing), type: undefined };
 }
