@@ -167,6 +167,20 @@ test('pairs come by the time of the partner and bear the later time; what is alo
   assert.deepEqual(found, [['b', 80, 3, undefined]]);
 });
 
+test('the store can be looked into by key', () => {
+  const store = definitionOf('outer').create('test');
+  store.advance(0);
+  add(store, 'left', 'a', 0, 1);
+  add(store, 'right', 'a', -5, 2);
+  add(store, 'left', 'b', 0, 3);
+  assert.deepEqual([store.keys(1), store.keys(9), store.size], [['a'], ['a', 'b'], 2]);
+  assert.deepEqual(store.inspect('a'), {
+    left: [{ atMs: 0, value: 1, matched: true }],
+    right: [{ atMs: -5, value: 2, matched: true }],
+  });
+  assert.equal(store.inspect('c'), undefined);
+});
+
 test('a store at its limit fails and says what to do', () => {
   const store = definitionOf('inner', { eventsPerKeyMax: 2, keysMax: 1 }).create('test');
   store.advance(0);
