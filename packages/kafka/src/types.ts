@@ -57,8 +57,15 @@ export interface PartitionOffsets {
   readonly partition: number;
   /** The first offset that is still there. */
   readonly start: number;
-  /** One past the last offset written (the high watermark). */
+  /** The last stable offset: one past the last record, or where the first transaction begins that is still open. */
   readonly end: number;
+}
+
+export interface GroupMember {
+  readonly clientId: string;
+  /** Its address as the broker sees it. */
+  readonly host: string;
+  readonly partitions: readonly TopicPartition[];
 }
 
 export interface KafkaAdmin {
@@ -73,8 +80,8 @@ export interface KafkaAdmin {
   partitions(topic: string): Promise<number | undefined>;
   deleteTopics(names: readonly string[]): Promise<void>;
   topics(): Promise<string[]>;
-  /** Members that a group has now; 0 as well when there is no such group. One that was killed counts until its session ends. */
-  members(groupId: string): Promise<number>;
+  /** Members that a group has now, none when there is no such group. One that was killed counts until its session ends. */
+  members(groupId: string): Promise<GroupMember[]>;
   /** Forgets a group with its offsets. Fails while it has members; it need not exist. */
   deleteGroup(groupId: string): Promise<void>;
   close(): Promise<void>;

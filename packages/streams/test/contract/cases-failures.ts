@@ -101,7 +101,7 @@ export const FAILURE_CASES: readonly ContractCase[] = [
     run: async ({ prefix, open }) => {
       const { topology, entries, notes } = createSum(prefix);
       const harness = await open(topology);
-      harness.passTime(77);
+      await harness.passTime(77);
       await harness.pipe(
         entries.name,
         entry('e1', 'a', 5, 1_000),

@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import { defineProcessor, defineTopology } from '../../src/index.ts';
 import type { ContractCase } from './harness.ts';
-import { entry, entryTopic, type Fact, factTopic, type Note, noteOf, noteTopic, says } from './topics.ts';
+import { entry, entryTopic, fact, factTopic, type Note, noteOf, noteTopic, says } from './topics.ts';
 
 const GRACE_MS = 50;
-
-const fact = (account: string, name: string, atMs: number): { value: Fact } => ({ value: { account, name, atMs } });
 
 export const TIME_CASES: readonly ContractCase[] = [
   {

@@ -34,7 +34,7 @@ export function openDriver(topology: Topology): Harness {
         if (record !== undefined) pipe(next.topic, record);
       }
     },
-    passTime: (ms) => {
+    passTime: async (ms) => {
       nowMs += ms;
       driver.setNow(nowMs);
     },

@@ -25,12 +25,12 @@ export interface OutputRecord {
  * this it must see from both.
  */
 export interface Harness {
-  /** Writes records to a topic that the topology reads, in this order. */
+  /** Writes records to a topic that the topology reads. They are processed in this order, also across calls. */
   pipe(topic: string, ...records: readonly InputRecord[]): Promise<void>;
   /** Writes to several topics what is to lie there before any of it is processed. */
   pipeTogether(inputs: Readonly<Record<string, readonly InputRecord[]>>): Promise<void>;
-  /** Moves the wall clock. */
-  passTime(ms: number): void;
+  /** Moves the wall clock while there is nothing to read; what that sets off has happened when it resolves. */
+  passTime(ms: number): Promise<void>;
   /** Decoded values that a topic has received since the last call, once all that was piped is processed. */
   output<T>(topic: string): Promise<(T | null)[]>;
   /** The same as records. */

@@ -36,6 +36,7 @@ export async function openRuntime(topology: Topology, world: RuntimeWorld): Prom
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
   let failure: Error | undefined;
   let nowMs = STARTED_AT_MS;
+  let clockReads = 0;
   let streams: Streams | undefined;
 
   const start = async () => {
@@ -47,7 +48,10 @@ export async function openRuntime(topology: Topology, world: RuntimeWorld): Prom
       logger: world.logger,
       deadLetters,
       commitIntervalMs: COMMIT_INTERVAL_MS,
-      now: () => nowMs,
+      now: () => {
+        clockReads += 1;
+        return nowMs;
+      },
       onFatal: (error) => {
         failure = error;
         fail(error);
@@ -68,10 +72,21 @@ export async function openRuntime(topology: Topology, world: RuntimeWorld): Prom
       if (failure !== undefined) throw failure;
     });
   const take = createTaker(log);
+  // A task that can go idle looks at the clock whenever it finds nothing to read, and only then once all is processed.
+  // By its second look what it did at the first is committed.
+  const idleTasks = topology.processors.filter(({ idleAfterMs }) => idleAfterMs !== undefined).length;
+  const lookTwice = async () => {
+    const from = clockReads;
+    if (idleTasks > 0) await waitUntil('the idle task has looked at the clock', () => clockReads >= from + 2);
+  };
+  let pipedTo: string | undefined;
 
+  if (idleTasks * partitions > 1) throw new Error('a case has one task at most that goes idle');
   await start();
   return {
     pipe: async (topic, ...records) => {
+      if (topic !== (pipedTo ?? topic)) await settle();
+      pipedTo = topic;
       await send(topic, records);
       await waitUntil(`the records of ${topic} are in its table`, () => globals.hasAll(topic));
     },
@@ -81,8 +96,11 @@ export async function openRuntime(topology: Topology, world: RuntimeWorld): Prom
       for (const [topic, records] of Object.entries(inputs)) await send(topic, records);
       await start();
     },
-    passTime: (ms) => {
+    passTime: async (ms) => {
+      await settle();
+      await lookTwice();
       nowMs += ms;
+      await lookTwice();
     },
     output: async <T>(topic: string) => {
       await settle();

@@ -50,6 +50,10 @@ export const entry = (id: string, account: string, amount: number, atMs: number)
   value: { id, account, amount, atMs },
 });
 
+export const fact = (account: string, name: string, atMs: number): { value: Fact } => ({
+  value: { account, name, atMs },
+});
+
 export const noteOf = ({ id, account, atMs }: Entry, says: unknown): Note => ({ id, account, atMs, says });
 
 export const says = (notes: readonly (Note | null)[]): unknown[] => notes.map((note) => note?.says ?? null);

@@ -20,14 +20,26 @@ export interface TopicLog {
 
 export async function openTopicLog(kafka: Kafka, admin: KafkaAdmin, topics: readonly string[]): Promise<TopicLog> {
   const reader = await kafka.reader({ isolation: 'read_committed' });
+  // Sees where a topic ends with what is in open transactions; those who read committed records are told of no such end.
+  const tail = await kafka.reader({ isolation: 'read_uncommitted' });
+  const endsOf = async (topic: string): Promise<{ partition: number; end: number }[]> => {
+    const partitions = (partitionsOf.get(topic) ?? []).map((partition) => ({ topic, partition }));
+    tail.assign(partitions.map((partition) => ({ ...partition, offset: 'end' as const })));
+    while (partitions.some((partition) => tail.position(partition) === undefined)) await tail.poll({ maxWaitMs: 1 });
+    const ends = partitions.map((partition) => ({ ...partition, end: tail.position(partition) ?? 0 }));
+    tail.unassign(partitions);
+    return ends;
+  };
+  const partitionsOf = new Map<string, number[]>();
   const records = new Map<string, InRecord[]>(topics.map((topic) => [topic, []]));
   for (const topic of records.keys()) {
-    const partitions = await admin.offsets(topic);
-    reader.assign(partitions.map(({ partition }) => ({ topic, partition, offset: 'start' as const })));
+    const partitions = (await admin.offsets(topic)).map(({ partition }) => partition);
+    partitionsOf.set(topic, partitions);
+    reader.assign(partitions.map((partition) => ({ topic, partition, offset: 'start' as const })));
   }
   return {
     readToEnd: async (topic) => {
-      const ends = await admin.offsets(topic);
+      const ends = await endsOf(topic);
       const behind = () =>
         ends.filter(({ partition, end }) => end > 0 && (reader.position({ topic, partition }) ?? 0) < end);
       const deadline = Date.now() + WAIT_MS_MAX;
@@ -39,7 +51,9 @@ export async function openTopicLog(kafka: Kafka, admin: KafkaAdmin, topics: read
       return records.get(topic) ?? [];
     },
     recordsOf: (topic) => records.get(topic) ?? [],
-    close: () => reader.close(),
+    close: async () => {
+      await Promise.all([reader.close(), tail.close()]);
+    },
   };
 }
 
