@@ -1,6 +1,6 @@
 // What happens to a record that cannot be read, processed or written, and to those around it.
 import assert from 'node:assert/strict';
-import { defineProcessor, defineTopology } from '../../src/index.ts';
+import { defineProcessor, defineTopology, keyValueStore } from '../../src/index.ts';
 import { type ContractCase, STARTED_AT_MS } from './harness.ts';
 import { entry, entryTopic, type Note, noteOf, noteTopic, numbers, says } from './topics.ts';
 
@@ -227,6 +227,77 @@ export const FAILURE_CASES: readonly ContractCase[] = [
       assert.equal((failure as Error & { code?: string }).code, 'processor-failed');
       assert.match(failure.message, /entries-0@3: store sum\.sums holds 2 entries, its limit: raise entriesMax/);
       assert.equal((failure.cause as Error & { code?: string }).code, 'store-full');
+    },
+  },
+  {
+    name: 'a processor that says stop ends the application at a record that cannot be read, too',
+    run: async ({ prefix, open }) => {
+      const { topology, entries } = createSum(prefix, 'stop');
+      const harness = await open(topology);
+      await harness.pipe(
+        entries.name,
+        entry('e1', 'a', 5, 1_000),
+        { value: Buffer.from('{"not":'), key: 'k', timestampMs: 2_000 },
+        entry('e2', 'a', 7, 3_000),
+      );
+      const failure = await harness.failure();
+      assert.equal((failure as Error & { code?: string }).code, 'processor-failed');
+      assert.match(failure.message, /sum cannot read .*entries-0@1/);
+    },
+  },
+  {
+    name: 'an error in what a processor does when time moves is no record’s fault, and ends the application',
+    run: async ({ prefix, open }) => {
+      const entries = entryTopic(`${prefix}entries`);
+      const tick = defineProcessor({
+        name: 'tick',
+        inputs: { entry: entries },
+        outputs: {},
+        graceMs: 0,
+        onError: 'dead-letter',
+        process: { entry: () => undefined },
+        onStreamTime: (streamTimeMs) => {
+          if (streamTimeMs === 2_000) throw new Error('two is too many');
+        },
+      });
+      const harness = await open(defineTopology({ applicationId: `${prefix}tick`, processors: [tick] }));
+      await harness.pipe(
+        entries.name,
+        entry('e1', 'a', 1, 1_000),
+        entry('e2', 'a', 1, 2_000),
+        entry('e3', 'a', 1, 3_000),
+      );
+      const failure = await harness.failure();
+      assert.equal((failure as Error & { code?: string }).code, 'processor-failed');
+      assert.match(failure.message, /tick failed when stream time moved on to 2000: two is too many/);
+    },
+  },
+  {
+    name: 'a value that no changelog takes ends the application, and names the store and the key',
+    run: async ({ prefix, open }) => {
+      const entries = entryTopic(`${prefix}entries`);
+      const hoard = defineProcessor({
+        name: 'hoard',
+        inputs: { entry: entries },
+        stores: {
+          hoards: keyValueStore<string>({
+            encode: (value) => value,
+            decode: (bytes) => bytes.toString('utf8'),
+            entriesMax: 10,
+          }),
+        },
+        outputs: {},
+        graceMs: 0,
+        onError: 'dead-letter',
+        process: {
+          entry: ({ account, amount }, { stores }) => stores.hoards.put(account, 'x'.repeat(amount)),
+        },
+      });
+      const harness = await open(defineTopology({ applicationId: `${prefix}hoard`, processors: [hoard] }));
+      await harness.pipe(entries.name, entry('e1', 'a', 5, 1_000), entry('e2', 'greedy', LONGER_THAN_A_RECORD, 2_000));
+      const failure = await harness.failure();
+      assert.equal((failure as Error & { code?: string }).code, 'record-too-large');
+      assert.match(failure.message, /store hoard\.hoards has 972800 bytes under key "greedy"/);
     },
   },
 ];

@@ -5,6 +5,9 @@ import type { ContractCase } from './harness.ts';
 import { entry, entryTopic, fact, factTopic, type Note, noteOf, noteTopic, says } from './topics.ts';
 
 const GRACE_MS = 50;
+/** More than the runtime takes of a partition at once. */
+const FETCHED_BYTES = 4 * 1024 * 1024;
+const FETCHED_RECORDS = 80;
 
 export const TIME_CASES: readonly ContractCase[] = [
   {
@@ -106,6 +109,35 @@ export const TIME_CASES: readonly ContractCase[] = [
       assert.deepEqual(says(await harness.output<Note>(notes.name)), wanted);
       await harness.pipeTogether(inputs(2_000));
       assert.deepEqual(says(await harness.output<Note>(notes.name)), wanted, 'also when it goes on');
+    },
+  },
+  {
+    name: 'the order among inputs holds also where one of them takes many fetches',
+    run: async ({ prefix, open }) => {
+      const entries = entryTopic(`${prefix}entries`);
+      const facts = factTopic(`${prefix}facts`);
+      const notes = noteTopic(`${prefix}notes`);
+      const both = defineProcessor({
+        name: 'both',
+        inputs: { entry: entries, fact: facts },
+        outputs: { note: notes },
+        graceMs: 0,
+        onError: 'dead-letter',
+        process: {
+          entry: (value, { emit }) => emit('note', noteOf(value, value.atMs)),
+          fact: ({ account, atMs }, { emit }) => emit('note', { id: 'fact', account, atMs, says: atMs }),
+        },
+      });
+      const harness = await open(defineTopology({ applicationId: `${prefix}both`, processors: [both] }));
+      const times = (from: number, step: number, count: number) =>
+        Array.from({ length: count }, (_, i) => from + i * step);
+      await harness.pipeTogether({
+        [entries.name]: times(1_000, 10, FETCHED_RECORDS).map((atMs) =>
+          entry('e'.padEnd(Math.ceil(FETCHED_BYTES / FETCHED_RECORDS), '.'), 'a', 1, atMs),
+        ),
+        [facts.name]: times(1_005, 10, FETCHED_RECORDS).map((atMs) => fact('a', 'f', atMs)),
+      });
+      assert.deepEqual(says(await harness.output<Note>(notes.name)), times(1_000, 5, 2 * FETCHED_RECORDS));
     },
   },
   {
