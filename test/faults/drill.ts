@@ -36,9 +36,9 @@ export interface RoundResult {
   readonly recoveredMs: number;
 }
 
-const LOAD = { paymentsPerSecond: 60, devices: 60 };
+const LOAD = { paymentsPerSecond: 40, devices: 40 };
 /** A shopper pays about this often in a drill of each form, well within what a window keeps. */
-const SHOPPERS = { short: 400, long: 1_500 };
+const SHOPPERS = { short: 250, long: 1_000 };
 /** Bounds a failure only: a round recovers within seconds, on a busy machine within a minute. */
 const RECOVERY_MS_MAX = 300_000;
 /** Between rounds, so that a fault meets any phase of what goes on. */
