@@ -7,6 +7,7 @@ export type StreamsErrorCode =
   | 'processor-failed' // a processor with `onError: 'stop'` threw, or any in `onStreamTime`
   | 'still-running' // what needs a stopped application was asked of one that runs
   | 'not-found' // there is no such topic, record or key
+  | 'undecodable' // a record is not what its topic says
   | 'closed';
 
 /** The one error of this package; code switches on `code`. */

@@ -8,6 +8,7 @@ export type { TableOptions } from './dsl/tables.ts';
 export type { Emission, SessionOptions, SessionUpdate, Windowed, WindowOptions } from './dsl/windowed-aggregate.ts';
 export { StreamsError, type StreamsErrorCode } from './errors.ts';
 export { type Codec, type JoinKind, JoinStore, type JoinStoreOptions, joinStore } from './joins/join-store.ts';
+export { type FieldKind, type FieldKinds, type FieldsOf, jsonFields } from './json-fields.ts';
 export { type Streams, type StreamsOptions, startStreams } from './runtime/streams.ts';
 export { HyperLogLog } from './sketches/hyper-log-log.ts';
 export { KeyValueStore, keyValueStore } from './stores/key-value-store.ts';

@@ -3,6 +3,8 @@ import type { InRecord, OutRecord } from '@millrace/kafka';
 import type { DeadLetterValue } from './dead-letter.ts';
 import { deadLetterOf } from './dead-letter.ts';
 import { StreamsError } from './errors.ts';
+import { RecentTexts } from './recent-texts.ts';
+import { SourceMetadata } from './source-metadata.ts';
 import type { Change, StateStore } from './stores/store.ts';
 import type {
   AnyProcessor,
@@ -40,7 +42,8 @@ export interface TaskOptions {
 
 /** What the runtime counts. */
 export interface TaskObserver {
-  processed(input: string): void;
+  /** So many records of an input since the last `drain`. */
+  processed(input: string, count: number): void;
   late(input: string, reason: string): void;
   deadLetter(reason: string): void;
 }
@@ -61,6 +64,8 @@ export class PoisonedTask extends Error {
 interface Input {
   readonly name: string;
   readonly topic: Topic<unknown>;
+  /** Records processed since the last `drain`. */
+  processed: number;
 }
 
 /**
@@ -71,13 +76,17 @@ export class Task {
   readonly #options: TaskOptions;
   readonly #inputs: ReadonlyMap<string, Input>;
   readonly #stores: Readonly<Record<string, StateStore>>;
+  readonly #storeList: readonly StateStore[];
   readonly #context: Context<Topics, StoreDefinitions, Topics>;
   readonly #skipped = new Map<string, unknown>();
   #records = new Map<string, OutRecord[]>();
   /** What the record being processed has emitted; it joins the rest when the record is done. */
   readonly #emitted: { readonly topic: string; readonly record: OutRecord }[] = [];
-  #metadata: RecordMetadata | undefined;
   #source: InRecord | undefined;
+  #late = false;
+  /** Of the source, made when somebody asks for it. */
+  #metadata: RecordMetadata | undefined;
+  readonly #keys = new RecentTexts();
   #input = '';
   /** Wall clock at which nothing more was to be read. */
   #quietSinceMs: number | undefined;
@@ -89,13 +98,14 @@ export class Task {
     this.#inputs = new Map(
       Object.entries(processor.inputs as Record<string, Topic<unknown>>).map(([name, topic]) => [
         topic.name,
-        { name, topic },
+        { name, topic, processed: 0 },
       ]),
     );
     const definitions = (processor.stores ?? {}) as StoreDefinitions;
     this.#stores = Object.fromEntries(
       Object.entries(definitions).map(([name, definition]) => [name, definition.create(`${processor.name}.${name}`)]),
     );
+    this.#storeList = Object.values(this.#stores);
     this.#context = this.#createContext();
   }
 
@@ -106,7 +116,7 @@ export class Task {
   /** After a restore: time goes on from where the last commit left it. */
   resumeAt(streamTimeMs: number): void {
     this.streamTimeMs = streamTimeMs;
-    for (const store of Object.values(this.#stores)) store.advance(streamTimeMs);
+    for (const store of this.#storeList) store.advance(streamTimeMs);
   }
 
   /** From now on this record becomes a dead letter without being processed. */
@@ -119,8 +129,10 @@ export class Task {
     if (input === undefined)
       throw new StreamsError('invalid-topology', `${this.#options.processor.name} does not read ${record.topic}`);
     this.#source = record;
+    this.#metadata = undefined;
+    this.#late = false;
     this.#quietSinceMs = undefined;
-    const skippedFor = this.#skipped.get(positionOf(record));
+    const skippedFor = this.#skipped.size === 0 ? undefined : this.#skipped.get(positionOf(record));
     if (skippedFor !== undefined) {
       this.#skipped.delete(positionOf(record));
       this.#putAside(record, 'processor-error', messageOf(skippedFor));
@@ -129,7 +141,8 @@ export class Task {
     }
     let value: unknown;
     try {
-      value = record.value === null ? null : input.topic.decode(record.value);
+      const bytes = record.value;
+      value = bytes === null ? null : input.topic.decode(bytes);
     } catch (error) {
       if (this.#options.processor.onError === 'stop') throw this.#stopAt(record, 'cannot read', error);
       this.#putAside(record, codeOf(error) ?? 'undecodable', messageOf(error));
@@ -139,7 +152,7 @@ export class Task {
     const mutations = this.#mutations();
     try {
       this.#run(record, input, value);
-      this.#options.observe.processed(input.name);
+      input.processed += 1;
     } catch (error) {
       this.#emitted.length = 0;
       this.#handleFailure(record, error, this.#mutations() !== mutations);
@@ -177,6 +190,10 @@ export class Task {
 
   /** Hands out what has been produced since the last call. Throws `record-too-large` for a value that no changelog takes. */
   drain(): Produced {
+    for (const input of this.#inputs.values()) {
+      if (input.processed > 0) this.#options.observe.processed(input.name, input.processed);
+      input.processed = 0;
+    }
     const records = this.#records;
     this.#records = new Map();
     const changes = new Map(Object.entries(this.#stores).map(([name, store]) => [name, store.drainChanges()]));
@@ -189,9 +206,9 @@ export class Task {
     const late = record.timestampMs < this.streamTimeMs - processor.graceMs;
     this.#input = name;
     if (late) observe.late(name, 'grace');
-    this.#metadata = metadataOf(record, late);
+    this.#late = late;
     this.#advance(record.timestampMs);
-    if (value === null) processor.onTombstone?.(name, this.#metadata.key, this.#context);
+    if (value === null) processor.onTombstone?.(name, this.#context.record.key, this.#context);
     else processor.process[name]?.(value, this.#context);
   }
 
@@ -233,7 +250,7 @@ export class Task {
 
   #mutations(): number {
     let sum = 0;
-    for (const name in this.#stores) sum += this.#stores[name]?.mutations ?? 0;
+    for (const store of this.#storeList) sum += store.mutations;
     return sum;
   }
 
@@ -241,11 +258,12 @@ export class Task {
     const { processor, globals, now } = this.#options;
     const outputs = processor.outputs as Record<string, Topic<unknown>>;
     const current = (): RecordMetadata => {
-      if (this.#metadata === undefined)
+      if (this.#source === undefined)
         throw new StreamsError(
           'invalid-topology',
           `${processor.name}: there is no record when time moves on by itself`,
         );
+      this.#metadata ??= new SourceMetadata(this.#source, this.#late, this.#keys);
       return this.#metadata;
     };
     const outputOf = (name: PropertyKey): Topic<unknown> => {
@@ -273,12 +291,12 @@ export class Task {
           topic,
           options?.key ?? topic.key(value),
           topic.encode(value),
-          topic.eventId(value),
+          topic.schema === undefined ? '' : topic.eventId(value),
           options?.timestampMs ?? topic.timestampMs(value),
         );
       },
       emitTombstone: (output, key) =>
-        this.#emit(outputOf(output), key, null, key, this.#metadata?.timestampMs ?? this.streamTimeMs),
+        this.#emit(outputOf(output), key, null, key, this.#source?.timestampMs ?? this.streamTimeMs),
       deadLetter: (reason, message) => {
         if (this.#source !== undefined) this.#putAside(this.#source, reason, message);
       },
@@ -301,10 +319,17 @@ export class Task {
         `a record of ${Buffer.byteLength(value ?? '')} bytes for ${topic.name}; the limit is ${RECORD_BYTES_MAX}`,
       );
     }
-    const headers: Record<string, string> = { schema: topic.schema, event_id: eventId };
-    const source = this.#metadata;
-    if (source?.traceparent !== undefined) headers.traceparent = source.traceparent;
-    if (source !== undefined) headers.ingested_at = String(source.ingestedAtMs);
+    const { schema } = topic;
+    if (schema === undefined) {
+      this.#append(topic.name, { key, value, timestampMs });
+      return;
+    }
+    const headers: Record<string, string> = { schema, event_id: eventId };
+    if (this.#source !== undefined) {
+      const { traceparent, ingestedAtMs } = this.#context.record;
+      if (traceparent !== undefined) headers.traceparent = traceparent;
+      headers.ingested_at = String(ingestedAtMs);
+    }
     this.#append(topic.name, { key, value, headers, timestampMs });
   }
 
@@ -318,7 +343,10 @@ export class Task {
     }
     observe.deadLetter(reason);
     const letter = deadLetterOf(record, processor.name, reason, message, now());
-    const headers = { schema: deadLetters.schema, event_id: deadLetters.eventId(letter) };
+    const headers = {
+      ...(deadLetters.schema === undefined ? {} : { schema: deadLetters.schema }),
+      event_id: deadLetters.eventId(letter),
+    };
     this.#append(deadLetters.name, {
       key: deadLetters.key(letter),
       value: deadLetters.encode(letter),
@@ -332,6 +360,7 @@ export class Task {
   }
 
   #keepEmitted(): void {
+    if (this.#emitted.length === 0) return;
     for (const { topic, record } of this.#emitted) {
       const records = this.#records.get(topic);
       if (records === undefined) this.#records.set(topic, [record]);
@@ -339,20 +368,6 @@ export class Task {
     }
     this.#emitted.length = 0;
   }
-}
-
-function metadataOf({ topic, partition, offset, timestampMs, key, headers }: InRecord, late: boolean): RecordMetadata {
-  const ingestedAtMs = Number(headers.ingested_at?.toString('latin1'));
-  return {
-    topic,
-    partition,
-    offset,
-    timestampMs,
-    key: key?.toString('utf8') ?? '',
-    late,
-    traceparent: headers.traceparent?.toString('latin1'),
-    ingestedAtMs: Number.isSafeInteger(ingestedAtMs) && ingestedAtMs > 0 ? ingestedAtMs : timestampMs,
-  };
 }
 
 /** UTF-8 makes up to three bytes of a UTF-16 unit: most records are measured by their length alone. */

@@ -4,8 +4,11 @@ import type { StateStore } from './stores/store.ts';
 /** What one must know of a topic to read it or write to it. The contracts package's topics are such. */
 export interface Topic<T> {
   readonly name: string;
-  /** Goes into the header `schema` of every record. */
-  readonly schema: string;
+  /**
+   * Goes into the header `schema` of every record. A topic without it is a plain one, as others write it: its records
+   * carry none of the headers that go with a schema (`event_id`, `ingested_at`, `traceparent`).
+   */
+  readonly schema?: string;
   /** Throws when the bytes are not a `T`: the record becomes a dead letter. */
   decode(value: Uint8Array): T;
   encode(value: T): string;

@@ -1,19 +1,19 @@
-import { defineProcessor, defineTopology, type Topic, type Topology } from '../../src/index.ts';
+import { defineProcessor, defineTopology, jsonFields, type Topic, type Topology } from '../../src/index.ts';
 import type { EngineConfig } from './config.ts';
 
-/** What the jobs read of a payment; it has six more fields. */
-interface Payment {
-  readonly transaction_id: string;
-  /** Epoch milliseconds. */
-  readonly event_time: number;
-  readonly card_id: string;
-  readonly merchant_id: string;
-  readonly amount: number;
-}
+/** What the jobs read of a payment; it has six more fields. `event_time` is in epoch milliseconds. */
+const paymentFields = {
+  transaction_id: 'string',
+  event_time: 'number',
+  card_id: 'string',
+  merchant_id: 'string',
+  amount: 'number',
+} as const;
+const readPayment = jsonFields(paymentFields);
+type Payment = ReturnType<typeof readPayment>;
 
-interface HighValue extends Payment {
-  readonly high_value: true;
-}
+const readHighValue = jsonFields({ ...paymentFields, high_value: 'boolean' });
+type HighValue = ReturnType<typeof readHighValue>;
 
 /** The two jobs of the peers' README, as a user of this runtime would write them. */
 export function createJob(config: EngineConfig): Topology {
@@ -28,8 +28,8 @@ const ofPayment = {
 
 /** Payments over 50, with fewer fields. */
 function w2({ group, inTopic, outTopic }: EngineConfig): Topology {
-  const payments = jsonTopic<Payment>(inTopic, 'payment', ofPayment);
-  const highValues = jsonTopic<HighValue>(outTopic, 'high-value', ofPayment);
+  const payments = jsonTopic(inTopic, readPayment, ofPayment);
+  const highValues = jsonTopic<HighValue>(outTopic, readHighValue, ofPayment);
   const select = defineProcessor({
     name: 'w2',
     inputs: { payment: payments },
@@ -54,13 +54,16 @@ function sayFirst(): void {
   console.log(`FIRST ${Date.now()}`);
 }
 
-function jsonTopic<T>(name: string, schema: string, of: Pick<Topic<T>, 'key' | 'timestampMs' | 'eventId'>): Topic<T> {
+function jsonTopic<T>(
+  name: string,
+  read: (bytes: Uint8Array) => T,
+  of: Pick<Topic<T>, 'key' | 'timestampMs' | 'eventId'>,
+): Topic<T> {
   return {
     name,
-    schema,
     decode: (bytes) => {
       sayFirst();
-      return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) as T;
+      return read(bytes);
     },
     encode: (value) => JSON.stringify(value),
     ...of,

@@ -126,7 +126,7 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
         now: options.now ?? Date.now,
         deadLetters: options.deadLetters,
         observe: {
-          processed: (input) => metrics.records.inc({ processor: name, input }),
+          processed: (input, count) => metrics.records.inc({ processor: name, input }, count),
           late: (input, reason) => metrics.late.inc({ processor: name, input, reason }),
           deadLetter: (reason) => metrics.deadLetters.inc({ processor: name, reason }),
         },
