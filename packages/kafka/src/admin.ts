@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Kafka as KafkaJs } from 'kafkajs';
+import { AssignerProtocol, type Kafka as KafkaJs } from 'kafkajs';
 import { KafkaError, toKafkaError } from './errors.ts';
-import type { KafkaAdmin, TopicSpec } from './types.ts';
+import type { KafkaAdmin, TopicPartition, TopicSpec } from './types.ts';
 
 const CREATE_TIMEOUT_MS = 15_000;
 const CREATE_POLL_MS = 100;
@@ -100,7 +100,11 @@ export async function createAdmin(client: KafkaJs): Promise<KafkaAdmin> {
     members: (groupId) =>
       attempt(`members of ${groupId}`, async () => {
         const { groups } = await admin.describeGroups([groupId]);
-        return groups[0]?.members.length ?? 0;
+        return (groups[0]?.members ?? []).map(({ clientId, clientHost, memberAssignment }) => ({
+          clientId,
+          host: clientHost.replace(/^\//, ''),
+          partitions: partitionsOf(memberAssignment),
+        }));
       }),
     deleteGroup: (groupId) =>
       attempt(`delete group ${groupId}`, async () => {
@@ -109,6 +113,14 @@ export async function createAdmin(client: KafkaJs): Promise<KafkaAdmin> {
       }),
     close: () => admin.disconnect(),
   };
+}
+
+/** Empty while the group is sharing out. */
+function partitionsOf(memberAssignment: Buffer): TopicPartition[] {
+  const assignment = memberAssignment.length === 0 ? null : AssignerProtocol.MemberAssignment.decode(memberAssignment);
+  return Object.entries(assignment?.assignment ?? {}).flatMap(([topic, partitions]) =>
+    partitions.map((partition) => ({ topic, partition })),
+  );
 }
 
 function toTopicConfig({ name, partitions, replicationFactor, config }: TopicSpec) {

@@ -19,19 +19,28 @@ export interface AdminServerOptions extends AdminSources {
 
 export interface AdminServer {
   readonly port: number;
+  /** From now on GET requests under `/<name>` get this answer as JSON, or as problem details where it is an error. */
+  mount(name: string, answer: MountedAnswer): void;
   close(): Promise<void>;
 }
+
+export type MountedAnswer = (url: URL) => Promise<{ readonly status: number; readonly body: object }>;
 
 /**
  * Serves `/metrics`, `/health/live` and `/health/ready` (503 until ready) on a port of its own, which need not be
  * reachable from outside. Throws `address-in-use` or `listen-failed`.
  */
 export async function startAdminServer({ host, port, logger, ...sources }: AdminServerOptions): Promise<AdminServer> {
+  const mounted = new Map<string, MountedAnswer>();
   const server = createServer({ requestTimeout: ADMIN_REQUEST_MS_MAX }, (request, response) => {
-    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-    const answer = ADMIN_ROUTES[path];
+    const url = request.url ?? '/';
+    const path = url.split('?', 1)[0] ?? '/';
+    const own = ADMIN_ROUTES[path];
+    const other = mounted.get(path.split('/', 2)[1] ?? '');
+    const answer = own ?? (other && (() => answerMounted(other, url)));
     if (answer === undefined || (request.method !== 'GET' && request.method !== 'HEAD')) {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end(`Try ${Object.keys(ADMIN_ROUTES).join(', ')}.\n`);
+      const paths = [...Object.keys(ADMIN_ROUTES), ...[...mounted.keys()].map((name) => `/${name}`)];
+      response.writeHead(404, { 'content-type': 'text/plain' }).end(`Try ${paths.join(', ')}.\n`);
       return;
     }
     answer(sources).then(
@@ -53,6 +62,7 @@ export async function startAdminServer({ host, port, logger, ...sources }: Admin
   const { port: boundPort } = server.address() as AddressInfo;
   return {
     port: boundPort,
+    mount: (name, answer) => mounted.set(name, answer),
     close: () =>
       new Promise((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));
@@ -113,6 +123,20 @@ const ADMIN_ROUTES: Readonly<Record<string, (sources: AdminSources) => Promise<A
   '/health/live': async () => json(200, { live: true }),
   '/health/ready': async ({ health }) => json(health.isReady() ? 200 : 503, health.report()),
 };
+
+async function answerMounted(answer: MountedAnswer, url: string): Promise<AdminAnswer> {
+  if (!URL.canParse(url, 'http://localhost')) return { status: 400, contentType: 'text/plain', body: 'Not a URL.\n' };
+  const { status, body } = await answer(new URL(url, 'http://localhost'));
+  const contentType = status < 400 ? 'application/json; charset=utf-8' : 'application/problem+json';
+  return { status, contentType, body: `${JSON.stringify(body, readable)}\n` };
+}
+
+/** What JSON has no form for. */
+function readable(_name: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (value instanceof Map) return Object.fromEntries(value);
+  return value instanceof Set ? [...value] : value;
+}
 
 function json(status: number, body: unknown): AdminAnswer {
   return { status, contentType: 'application/json; charset=utf-8', body: `${JSON.stringify(body)}\n` };

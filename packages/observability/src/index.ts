@@ -2,6 +2,7 @@ export {
   type AdminServer,
   type AdminServerOptions,
   type AdminSources,
+  type MountedAnswer,
   type RouteHost,
   registerAdminRoutes,
   startAdminServer,
@@ -11,6 +12,7 @@ export { configTable } from './config-table.ts';
 export { ObservabilityError, type ObservabilityErrorCode } from './errors.ts';
 export { type ComponentHealth, Health, type HealthReport } from './health.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
+export { isLoopback } from './loopback.ts';
 export {
   type Counter,
   createMetrics,

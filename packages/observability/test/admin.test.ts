@@ -35,6 +35,26 @@ test('the admin server answers metrics, liveness and readiness', async (t) => {
   assert.equal((await get('/nothing')).status, 404);
 });
 
+test('what is mounted answers under its name, as JSON or as problem details', async (t) => {
+  const options = { host: '127.0.0.1', port: 0, metrics: createMetrics('t'), health: new Health(), logger };
+  const server = await startAdminServer(options);
+  t.after(() => server.close());
+  const get = (path: string) => fetch(`http://127.0.0.1:${server.port}${path}`);
+  assert.equal((await get('/state')).status, 404);
+  server.mount('state', async (url) =>
+    url.pathname === '/state/none'
+      ? { status: 404, body: { title: 'None' } }
+      : { status: 200, body: { path: url.pathname, limit: url.searchParams.get('limit'), big: 2n ** 60n } },
+  );
+  const found = await get('/state/a%20b?limit=2');
+  assert.equal(found.headers.get('content-type'), 'application/json; charset=utf-8');
+  assert.deepEqual(await found.json(), { path: '/state/a%20b', limit: '2', big: '1152921504606846976' });
+  const missing = await get('/state/none');
+  assert.deepEqual([missing.status, missing.headers.get('content-type')], [404, 'application/problem+json']);
+  assert.equal((await get('/stately')).status, 404);
+  assert.equal((await fetch(`http://127.0.0.1:${server.port}/state`, { method: 'POST' })).status, 404);
+});
+
 test('a port that is taken is an error that names the setting', async (t) => {
   const options = { host: '127.0.0.1', metrics: createMetrics('t'), health: new Health(), logger };
   const first = await startAdminServer({ ...options, port: 0 });

@@ -70,10 +70,10 @@ export async function resetApplication(
 
 async function assertStopped(admin: KafkaAdmin, applicationId: string): Promise<void> {
   const members = await admin.members(applicationId);
-  if (members === 0) return;
+  if (members.length === 0) return;
   throw new StreamsError(
     'still-running',
-    `${applicationId} runs: its group has ${members} members. Stop all its instances; one that was killed is gone from the group 6 s later`,
+    `${applicationId} runs: its group has ${members.length} members. Stop all its instances; one that was killed is gone from the group 6 s later`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { type ConfigFault, loadConfig, settings } from '@millrace/observability';
+import { type ConfigFault, isLoopback, loadConfig, settings } from '@millrace/observability';
 import Type, { type Static } from 'typebox';
 
 export const configSchema = Type.Object({
@@ -37,7 +37,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
 
 /** Answers hold payments of people: nobody gets them without somebody asking who that is. */
 function checkAccess({ HOST, TRUSTED_NETWORK }: Config): ConfigFault[] {
-  if (TRUSTED_NETWORK || HOST === 'localhost' || HOST === '::1' || /^127(\.\d{1,3}){3}$/.test(HOST)) return [];
+  if (TRUSTED_NETWORK || isLoopback(HOST)) return [];
   const remedy =
     'Set HOST to 127.0.0.1, or TRUSTED_NETWORK to true where only a proxy that authenticates can reach this address.';
   return [

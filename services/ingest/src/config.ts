@@ -1,4 +1,4 @@
-import { type ConfigFault, loadConfig, settings } from '@millrace/observability';
+import { type ConfigFault, isLoopback, loadConfig, settings } from '@millrace/observability';
 import Type, { type Static } from 'typebox';
 
 const port = (description: string, byDefault: number) =>
@@ -54,10 +54,6 @@ export type Config = Readonly<Static<typeof configSchema>>;
 /** @throws {ObservabilityError} `invalid-config` with every fault and its remedy. */
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
   return loadConfig(configSchema, env, { check: (config) => [...checkAccess(config), ...checkTls(config)] });
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** What is open to others takes nothing without knowing from whom. */

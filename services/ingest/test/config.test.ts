@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { configTable } from '@millrace/observability';
-import { configSchema, isLoopback, readConfig } from '../src/config.ts';
+import { configTable, isLoopback } from '@millrace/observability';
+import { configSchema, readConfig } from '../src/config.ts';
 
 test('without any setting, ingest listens on loopback only', () => {
   const config = readConfig({});

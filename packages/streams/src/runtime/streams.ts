@@ -14,6 +14,7 @@ import { type AnyProcessor, changelogTopic, describe, type Topic, type Topics, t
 import { startGlobalTables } from './global-tables.ts';
 import { createStreamsMetrics } from './metrics.ts';
 import { createRestorer } from './restorer.ts';
+import { answerState, type StateAnswer } from './state-routes.ts';
 import { TaskRunner } from './task-runner.ts';
 
 const COMMIT_INTERVAL_MS_DEFAULT = 100;
@@ -52,6 +53,8 @@ export interface StreamsOptions {
 export interface Streams {
   /** All assigned tasks are restored and process. */
   isReady(): boolean;
+  /** Answers `GET /state...` for a person who wants to look into stores; see `answerState`. */
+  readState(url: URL): Promise<StateAnswer>;
   /** Commits what has been processed and leaves the group. */
   close(): Promise<void>;
 }
@@ -193,6 +196,15 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
       metrics.running.set(running);
       return assigned !== undefined && running === assigned.units.length;
     },
+    readState: (url) =>
+      answerState(
+        {
+          applicationId: topology.applicationId,
+          tasks: () => [...tasks.values()].map(({ shown }) => shown),
+          members: () => admin.members(topology.applicationId),
+        },
+        url,
+      ),
     close: async () => {
       closed = true;
       // Commit first, leave then: who takes over finds everything committed and does nothing twice in vain.

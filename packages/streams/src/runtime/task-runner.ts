@@ -6,6 +6,7 @@ import { changelogTopic } from '../topology.ts';
 import { ChangelogFeed } from './changelog-feed.ts';
 import { InputQueues } from './input-queues.ts';
 import { restoreStores } from './restore-stores.ts';
+import type { TaskState } from './state-routes.ts';
 import type { TaskRunnerOptions } from './task-runner-options.ts';
 
 /** Records processed before other tasks get their turn of the event loop. */
@@ -34,6 +35,8 @@ export class TaskRunner {
   #closing = false;
   #queues: InputQueues;
   #wake: () => void = () => undefined;
+  /** While it runs. */
+  #task: Task | undefined;
   #quietAt = Number.NEGATIVE_INFINITY;
   /** Records to pass by after a rebuild, until a commit covers them. */
   #poisoned: PoisonedTask[] = [];
@@ -48,6 +51,13 @@ export class TaskRunner {
 
   get running(): boolean {
     return this.#state === 'running';
+  }
+
+  /** For a person to look at. */
+  get shown(): TaskState {
+    const { processor, partition } = this.#options;
+    const { streamTimeMs, stores } = this.#task ?? { streamTimeMs: Number.NEGATIVE_INFINITY, stores: {} };
+    return { processor: processor.name, partition, state: this.#state, streamTimeMs, stores };
   }
 
   /** Takes what a fetch has brought. */
@@ -80,11 +90,13 @@ export class TaskRunner {
       try {
         producer = await this.#options.createProducer();
         const task = await this.#open();
+        this.#task = task;
         this.#state = 'running';
         waitMs = performance.now() - startedAt > RETRY_WAIT_MS_MAX ? RETRY_WAIT_MS_MIN : waitMs;
         await this.#processUntilClosed(task, producer);
       } catch (error) {
         this.#state = 'starting';
+        this.#task = undefined;
         if (this.#closing && !(error instanceof StreamsError)) {
           logger.warn(
             { err: error, task: unit.id },
@@ -117,6 +129,7 @@ export class TaskRunner {
       }
     }
     this.#state = 'closed';
+    this.#task = undefined;
   }
 
   /** From the last commit: offsets, stream time, stores. The producer exists already, so nobody else commits any more. */

@@ -93,6 +93,16 @@ export class KeyValueStore<V> implements StateStore {
     for (const [key, entry] of this.#entries) if (!this.#expired(entry)) yield [key, entry.value];
   }
 
+  inspect(key: string): unknown {
+    return this.get(key);
+  }
+
+  keys(limit: number): string[] {
+    const keys: string[] = [];
+    for (const [key] of this.entries()) if (keys.push(key) >= limit) break;
+    return keys;
+  }
+
   advance(streamTimeMs: number): void {
     this.#streamTimeMs = streamTimeMs;
     const { ttlMs } = this.#options;

@@ -19,4 +19,8 @@ export interface StateStore {
   readonly size: number;
   /** Grows with every change by a processor: tells whether a record that failed had touched the store. */
   readonly mutations: number;
+  /** What is kept of a key, for a person to read as JSON; `undefined` if nothing. Shows, and changes nothing. */
+  inspect?(key: string): unknown;
+  /** Some of the keys, at most `limit`. */
+  keys?(limit: number): string[];
 }
