@@ -15,9 +15,17 @@ if (flags === undefined) {
     console.log(`${((performance.now() - startedMs) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-faults-'));
   // Ctrl-C ends this process as it does any other: everything that it has started ends with it.
-  const result = await drill({ ...flags, dataDir, say });
-  printReport(result, flags.json);
-  if (result.ok) {
+  const ok = await drill({ ...flags, dataDir, say }).then(
+    (result) => {
+      printReport(result, flags.json);
+      return result.ok;
+    },
+    (error: unknown) => {
+      console.error(error);
+      return false;
+    },
+  );
+  if (ok) {
     await rm(dataDir, { recursive: true, force: true });
   } else {
     console.error(`seed ${flags.seed}; logs and data of this drill are kept in ${dataDir}`);

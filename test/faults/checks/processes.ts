@@ -1,13 +1,13 @@
 import { SERVICES, type Service } from '@millrace/test-platform';
 import { examples, type Outcome, outcome } from './check.ts';
 
-/** Resident memory that no process of a service may reach, in MiB. */
+/** Resident memory that no process of a service may reach, in MiB: about twice what a drill of ten minutes takes. */
 export const RSS_MIB_MAX: Readonly<Record<Service, number>> = {
-  ingest: 400,
+  ingest: 350,
   enricher: 400,
   'fraud-detector': 400,
-  sink: 400,
-  api: 400,
+  sink: 350,
+  api: 350,
 };
 
 /** @param peaks the largest resident memory of any process of a service, in MiB */

@@ -11,6 +11,8 @@ interface Window {
   readonly eventsMax: number;
   /** By feature: how it comes from the payments of the window, with their age in ms before the one that is decided. */
   readonly features: Readonly<Record<string, string>>;
+  /** Whether there is somebody to look at on any day. */
+  readonly always: boolean;
 }
 
 const MINUTES_10 = 600_000;
@@ -23,6 +25,7 @@ const WINDOWS: readonly Window[] = [
     key: `multiIf(card_id != '', card_id, account_id != '', account_id, customer_id)`,
     order: 'payments',
     eventsMax: 300,
+    always: true,
     features: {
       card_count_10m: `countIf(age < ${MINUTES_10})`,
       card_count_1h: `countIf(age < ${HOUR})`,
@@ -35,24 +38,29 @@ const WINDOWS: readonly Window[] = [
     key: 'customer_id',
     order: 'payments',
     eventsMax: 500,
+    always: true,
     features: { customer_count_24h: `countIf(age < ${DAY} AND status IN ('', 'authorised'))` },
   },
   {
     key: 'merchant_id',
     order: 'by_merchant',
     eventsMax: 2_000,
+    always: true,
     features: { merchant_count_1h: `countIf(age < ${HOUR})` },
   },
   {
     key: 'terminal_id',
     order: 'by_merchant',
     eventsMax: 500,
+    always: true,
     features: { terminal_count_10m: `countIf(age < ${MINUTES_10})` },
   },
   {
     key: 'payee_id',
     order: 'by_merchant',
     eventsMax: 500,
+    // Transfers are rent, bills and salaries, which have their days of the month.
+    always: false,
     features: { payee_senders_24h: `uniqExactIf(customer_id, age < ${DAY})` },
   },
 ];
@@ -105,7 +113,8 @@ async function checkWindow(tables: Tables, window: Window): Promise<Outcome[]> {
   return names.map((name) => {
     const wrong: number = row[`${name}_wrong`];
     const problems = wrong === 0 ? [] : [`${wrong} decisions count otherwise: ${row[`${name}_examples`].join(', ')}`];
-    return outcome(`${name} as SQL counts it`, row.compared, problems);
+    const check = `${name} as SQL counts it`;
+    return window.always ? outcome(check, row.compared, problems) : { check, compared: row.compared, problems };
   });
 }
 
