@@ -1,4 +1,4 @@
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { StreamsError } from '../errors.ts';
 import type { StoreDefinition } from '../topology.ts';
 import { ChunkCodec, chunkKey, chunkOf, firstOfChunk, parseChunkKey } from './event-chunk.ts';
@@ -232,7 +232,7 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     const codec = this.#codec;
     const log = this.#log;
     if (isNew) {
-      this.#slots.set(key, log.create(codec.rows));
+      this.#slots.set(compact(key), log.create(codec.rows));
       log.nextSequence = firstOfChunk(chunk);
     } else {
       log.reserve(codec.rows);
@@ -259,6 +259,9 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     if (log.length === 0) this.#remove(key);
   }
 }
+
+/** The same key, but no longer as a part of the changelog's key, which it would keep in memory. */
+const compact = (key: string): string => Buffer.from(key, 'utf8').toString('utf8');
 
 function checkOptions<F extends string>(name: string, options: SlidingWindowStoreOptions<F>): void {
   const { fields, sums = [], windows = [], retentionMs, eventsPerKeyMax, keysMax, distinctExactMax = 1 } = options;
