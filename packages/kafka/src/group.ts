@@ -1,7 +1,14 @@
 import { AssignerProtocol, type Kafka as KafkaJs, type PartitionAssigner } from 'kafkajs';
 import { KafkaError, toKafkaError } from './errors.ts';
-import { shareOut } from './share-out.ts';
-import type { Assignment, AssignmentUnit, GroupMembership, GroupOptions, KafkaLogger } from './types.ts';
+import { shareOut, shareOutStandbys } from './share-out.ts';
+import type {
+  Assignment,
+  AssignmentUnit,
+  GroupMembership,
+  GroupOptions,
+  KafkaLogger,
+  TopicPartition,
+} from './types.ts';
 
 /**
  * A member that was killed keeps its partitions for so long. The least that a broker allows by default
@@ -24,9 +31,7 @@ const RETRY = { initialRetryTime: 100, multiplier: 1.5, maxRetryTime: 2_000, ret
  * from doing harm.
  */
 export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: KafkaLogger): Promise<GroupMembership> {
-  let current: Assignment = { generation: -1, units: [] };
-  let owned: readonly string[] = [];
-  let units = new Map<string, AssignmentUnit>();
+  let current: Assignment = { generation: -1, units: [], standbys: [] };
   let rebalancing = false;
   let closed = false;
 
@@ -40,21 +45,24 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
         metadata: AssignerProtocol.MemberMetadata.encode({
           version: ASSIGNER_VERSION,
           topics,
-          userData: Buffer.from(JSON.stringify(owned), 'utf8'),
+          userData: encodeHeld(current),
         }),
       }),
       assign: async ({ members }) => {
         const all = options.unitsOf(partitionCount);
-        const shares = shareOut(
-          all.map(({ id }) => id),
-          members.map(({ memberId, memberMetadata }) => ({ memberId, owned: decodeOwned(memberMetadata) })),
-        );
+        const claims = members.map(({ memberId, memberMetadata }) => ({ memberId, ...decodeHeld(memberMetadata) }));
+        const shares = shareOut(idsOf(all), claims);
+        const warmable = all.filter(({ standbyPartitions }) => standbyPartitions !== undefined);
+        const standbys = shareOutStandbys(idsOf(warmable), options.standbys ?? 0, shares, claims);
         const byId = new Map(all.map((unit) => [unit.id, unit]));
         return [...shares].map(([memberId, ids]) => ({
           memberId,
           memberAssignment: AssignerProtocol.MemberAssignment.encode({
             version: ASSIGNER_VERSION,
-            assignment: toPartitionsByTopic(ids.flatMap((id) => byId.get(id)?.partitions ?? [])),
+            assignment: toPartitionsByTopic([
+              ...ids.flatMap((id) => byId.get(id)?.partitions ?? []),
+              ...(standbys.get(memberId) ?? []).flatMap((id) => byId.get(id)?.standbyPartitions ?? []),
+            ]),
             userData: Buffer.alloc(0),
           }),
         }));
@@ -81,15 +89,15 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
         (partitions as number[]).map((partition) => `${topic}/${partition}`),
       ),
     );
-    units = new Map(options.unitsOf((topic) => counts.get(topic) ?? 0).map((unit) => [unit.id, unit]));
-    const mine = [...units.values()].filter((unit) =>
-      unit.partitions.every(({ topic, partition }) => assigned.has(`${topic}/${partition}`)),
-    );
-    owned = mine.map(({ id }) => id);
+    const has = (partitions: readonly TopicPartition[] | undefined) =>
+      partitions?.every(({ topic, partition }) => assigned.has(`${topic}/${partition}`)) === true;
+    const all = options.unitsOf((topic) => counts.get(topic) ?? 0);
+    const units = all.filter(({ partitions }) => has(partitions));
+    const standbys = all.filter(({ standbyPartitions }) => has(standbyPartitions));
     // kafkajs does not tell the generation id; a count of our joins serves the same end within this process.
-    current = { generation: current.generation + 1, units: mine };
+    current = { generation: current.generation + 1, units, standbys };
     rebalancing = false;
-    logger.info({ groupId: options.groupId, owned }, 'joined the group');
+    logger.info({ groupId: options.groupId, owned: idsOf(units), standbys: idsOf(standbys) }, 'joined the group');
     options.onAssigned(current);
   });
   consumer.on(consumer.events.REBALANCING, () => {
@@ -137,12 +145,22 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
   };
 }
 
-function decodeOwned(metadata: Buffer): string[] {
-  const userData = AssignerProtocol.MemberMetadata.decode(metadata)?.userData;
-  if (userData === undefined || userData.length === 0) return [];
-  const owned: unknown = JSON.parse(userData.toString('utf8'));
-  return Array.isArray(owned) ? owned.filter((id): id is string => typeof id === 'string') : [];
+/** What a member tells the leader of what it holds. */
+function encodeHeld({ units, standbys }: Assignment): Buffer {
+  return Buffer.from(JSON.stringify({ owned: idsOf(units), warm: idsOf(standbys) }), 'utf8');
 }
+
+function decodeHeld(metadata: Buffer): { owned: string[]; warm: string[] } {
+  const userData = AssignerProtocol.MemberMetadata.decode(metadata)?.userData;
+  const held: unknown = userData === undefined || userData.length === 0 ? {} : JSON.parse(userData.toString('utf8'));
+  const { owned, warm } = held as { owned?: unknown; warm?: unknown };
+  return { owned: strings(owned), warm: strings(warm) };
+}
+
+const strings = (list: unknown): string[] =>
+  Array.isArray(list) ? list.filter((id): id is string => typeof id === 'string') : [];
+
+const idsOf = (units: readonly AssignmentUnit[]): string[] => units.map(({ id }) => id);
 
 function toPartitionsByTopic(partitions: readonly { topic: string; partition: number }[]): Record<string, number[]> {
   const byTopic: Record<string, number[]> = {};

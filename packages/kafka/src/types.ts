@@ -146,11 +146,15 @@ export interface PartitionReader {
 export interface AssignmentUnit {
   readonly id: string;
   readonly partitions: readonly TopicPartition[];
+  /** What a standby of it follows; a unit without has none. No partition is one of those of a unit as well. */
+  readonly standbyPartitions?: readonly TopicPartition[];
 }
 
 export interface Assignment {
   readonly generation: number;
   readonly units: readonly AssignmentUnit[];
+  /** Units of other members that this one keeps warm. */
+  readonly standbys: readonly AssignmentUnit[];
 }
 
 /** Membership of a consumer group, without data: who owns what, and commits that a newer generation fences. */
@@ -182,7 +186,10 @@ export interface KafkaOptions {
 
 export interface GroupOptions {
   readonly groupId: string;
+  /** Of units and, where there are standbys, of what these follow. */
   readonly topics: readonly string[];
+  /** Members that keep each unit warm beside the one that has it, as far as there are so many. Default: none. */
+  readonly standbys?: number;
   /** The units to share out, from the number of partitions of each topic. The same for every member. */
   unitsOf(partitionCount: (topic: string) => number): AssignmentUnit[];
   /** Called at every generation with all that this member owns now. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { shareOut } from '../src/share-out.ts';
+import { shareOut, shareOutStandbys } from '../src/share-out.ts';
 
 const units = (count: number) => Array.from({ length: count }, (_, i) => `task-${i}`);
 
@@ -50,4 +50,81 @@ test('when a member leaves, the others keep what they have', () => {
 
 test('without members there is nothing to share', () => {
   assert.equal(shareOut(units(3), []).size, 0);
+});
+
+const anyGroup = fc.record({
+  count: fc.nat(30),
+  standbys: fc.nat(4),
+  memberIds: fc.uniqueArray(fc.string({ minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 6 }),
+  salt: fc.nat(),
+});
+const claimsOf = (all: readonly string[], memberIds: readonly string[], salt: number) =>
+  memberIds.map((memberId, i) => ({
+    memberId,
+    owned: [...all, 'gone'].filter((_, j) => (i * 7 + j * 13 + salt) % 5 === 0),
+    warm: [...all, 'gone'].filter((_, j) => (i * 11 + j * 3 + salt) % 4 === 0),
+  }));
+
+test('every unit has its standbys, each with another member, and no member has many more than the others', (t) => {
+  const seed = Date.now() % 1_000_000;
+  t.diagnostic(`seed ${seed}`);
+  fc.assert(
+    fc.property(anyGroup, ({ count, standbys, memberIds, salt }) => {
+      const all = units(count);
+      const claims = claimsOf(all, memberIds, salt);
+      const shares = shareOut(all, claims);
+      const given = shareOutStandbys(all, standbys, shares, claims);
+      for (const id of all) {
+        const holders = [...given].filter(([, ids]) => ids.includes(id)).map(([memberId]) => memberId);
+        assert.equal(holders.length, Math.min(standbys, memberIds.length - 1));
+        for (const holder of holders) assert.ok(!shares.get(holder)?.includes(id), 'owner and standby are two');
+      }
+      for (const ids of given.values()) assert.equal(new Set(ids).size, ids.length, 'no two with one member');
+      const sizes = [...given.values()].map(({ length }) => length);
+      assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 2, `sizes ${sizes}`);
+    }),
+    { seed, numRuns: 1_000 },
+  );
+});
+
+test('shared out again with nothing changed, everything stays where it is', () => {
+  fc.assert(
+    fc.property(anyGroup, ({ count, standbys, memberIds, salt }) => {
+      const all = units(count);
+      const claims = claimsOf(all, memberIds, salt);
+      const before = shareOut(all, claims);
+      const standbysBefore = shareOutStandbys(all, standbys, before, claims);
+      const again = memberIds.map((memberId) => ({
+        memberId,
+        owned: before.get(memberId) ?? [],
+        warm: standbysBefore.get(memberId) ?? [],
+      }));
+      const after = shareOut(all, again);
+      const sorted = (shares: Map<string, string[]>) =>
+        Object.fromEntries([...shares].map(([memberId, ids]) => [memberId, [...ids].sort()]));
+      assert.deepEqual(sorted(after), sorted(before));
+      assert.deepEqual(sorted(shareOutStandbys(all, standbys, after, again)), sorted(standbysBefore));
+    }),
+  );
+});
+
+test('when a member leaves, its units go to who is warm for them', () => {
+  // Of three members with two units each, c has gone; b is warm for both of its units.
+  const after = shareOut(units(6), [
+    { memberId: 'a', owned: ['task-0', 'task-1'], warm: ['task-2'] },
+    { memberId: 'b', owned: ['task-2', 'task-3'], warm: ['task-4', 'task-5'] },
+  ]);
+  assert.deepEqual([after.get('a')?.length, after.get('b')?.length], [3, 3], 'evenness goes first');
+  assert.ok(after.get('b')?.includes('task-4'));
+  const two = shareOut(units(4), [
+    { memberId: 'a', owned: ['task-0'], warm: ['task-3'] },
+    { memberId: 'b', owned: ['task-1'], warm: ['task-2'] },
+  ]);
+  assert.deepEqual(
+    [two.get('a'), two.get('b')],
+    [
+      ['task-0', 'task-3'],
+      ['task-1', 'task-2'],
+    ],
+  );
 });

@@ -40,6 +40,21 @@ export const settings = {
       description: 'Database that holds the tables.',
     }),
   },
+  streams: {
+    STANDBYS: Type.Integer({
+      default: 0,
+      minimum: 0,
+      maximum: 3,
+      unit: 'instances',
+      description:
+        'Other instances that keep the state of each partition warm, so that one of them takes over without a restore. Each costs the memory of that state once more.',
+    }),
+    STATE_READ: Type.Boolean({
+      default: false,
+      description:
+        'Lets anyone who reaches METRICS_PORT look into the stores (/state): personal data. On loopback that is so in any case.',
+    }),
+  },
   process: {
     LOG_LEVEL: Type.Enum([...LOG_LEVELS], { default: 'info', description: 'Least severe level that is logged.' }),
     HOST: Type.String({

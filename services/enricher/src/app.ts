@@ -1,7 +1,7 @@
 import type { Topics } from '@millrace/contracts';
 import type { Kafka } from '@millrace/kafka';
 import type { Health, Logger, Metrics } from '@millrace/observability';
-import { startStreams } from '@millrace/streams';
+import { type Streams, startStreams } from '@millrace/streams';
 import { createTopology } from './topology.ts';
 
 /** How often readiness follows the tasks: a rebalance shows at `/health/ready` this much later at most. */
@@ -14,12 +14,14 @@ export interface AppOptions {
   readonly metrics: Metrics;
   readonly health: Health;
   readonly logger: Logger;
+  /** Other instances that keep each partition's state warm. */
+  readonly standbys?: number;
   /** Called for an error after which this instance cannot go on. */
   onFatal(error: unknown): void;
 }
 
 /** Runs the enricher on a Kafka whose topics exist. Ready when all partitions of this instance are restored. */
-export async function startApp(options: AppOptions): Promise<{ close(): Promise<void> }> {
+export async function startApp(options: AppOptions): Promise<Pick<Streams, 'readState' | 'close'>> {
   const { kafka, topics, metrics, health, logger } = options;
   const duplicates = metrics.counter({
     name: 'millrace_enricher_duplicates_total',
@@ -36,6 +38,7 @@ export async function startApp(options: AppOptions): Promise<{ close(): Promise<
     metrics,
     logger,
     deadLetters: topics.deadLetters,
+    standbys: options.standbys ?? 0,
     onFatal: options.onFatal,
   });
   const showReadiness = () => {
@@ -45,6 +48,7 @@ export async function startApp(options: AppOptions): Promise<{ close(): Promise<
   showReadiness();
   const timer = setInterval(showReadiness, READINESS_INTERVAL_MS);
   return {
+    readState: streams.readState,
     close: async () => {
       clearInterval(timer);
       health.set('streams', { ready: false, detail: 'closing' });

@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox';
 /** The environment of the enricher. */
 export const configSchema = Type.Object({
   ...settings.kafka,
+  ...settings.streams,
   ...settings.process,
   ...settings.metricsPort(9402),
 });

@@ -1,6 +1,6 @@
 import { createTopics, ensureTopics } from '@millrace/contracts';
 import { createKafka } from '@millrace/kafka';
-import { createLogger, createMetrics, Health, runService, startAdminServer } from '@millrace/observability';
+import { createLogger, createMetrics, Health, isLoopback, runService, startAdminServer } from '@millrace/observability';
 import { startApp } from './app.ts';
 import { readConfig } from './config.ts';
 
@@ -37,8 +37,10 @@ runService({
       metrics,
       health,
       logger,
+      standbys: config.STANDBYS,
       onFatal: fail,
     });
+    if (config.STATE_READ || isLoopback(config.HOST)) adminServer.mount('state', app.readState);
     onClose('streams', () => app.close());
   },
 });

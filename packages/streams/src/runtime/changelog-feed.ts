@@ -25,6 +25,10 @@ export class ChangelogFeed {
     this.#store = store;
   }
 
+  get id(): string {
+    return `${this.partition.topic}/${this.partition.partition}`;
+  }
+
   apply({ records, nextOffset, endOffset }: ReadBatch): void {
     for (const { key: keyBytes, value, offset } of records) {
       const key = keyBytes?.toString('utf8') ?? '';

@@ -70,6 +70,12 @@ export function createStreamsMetrics(metrics: Metrics) {
       help: 'Changelog records that a restore has before it, at most: offsets without a record count.',
       labels: ['processor', 'partition'],
     }),
+    standbyLag: metrics.gauge({
+      name: 'streams_standby_lag_records',
+      help: 'Changelog records that a standby in this instance has not read yet, at most.',
+      labels: ['processor', 'partition'],
+    }),
+    standbys: metrics.gauge({ name: 'streams_standbys', help: 'Tasks of other instances that this one keeps warm.' }),
     rebuilds: metrics.counter({
       name: 'streams_task_rebuilds_total',
       help: 'Tasks closed and rebuilt after an error, by its code.',

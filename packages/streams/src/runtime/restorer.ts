@@ -35,7 +35,7 @@ export async function createRestorer(kafka: Kafka): Promise<Restorer> {
     restore: (feed, onProgress) =>
       new Promise((resolve, reject) => {
         if (closed) return reject(new KafkaError('closed', 'the restorer is closed'));
-        jobs.set(keyOf(feed.partition), { feed, onProgress, resolve, reject });
+        jobs.set(feed.id, { feed, onProgress, resolve, reject });
         reader.assign([{ ...feed.partition, offset: feed.nextOffset }]);
         polling ??= pollAll(reader, jobs).finally(() => {
           polling = undefined;

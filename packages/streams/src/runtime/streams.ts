@@ -1,21 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type Assignment,
-  type AssignmentUnit,
-  type Kafka,
-  type KafkaAdmin,
-  KafkaError,
-  type PartitionReader,
-} from '@millrace/kafka';
+import { type AssignmentUnit, type Kafka, type KafkaAdmin, KafkaError, type PartitionReader } from '@millrace/kafka';
 import type { Logger, Metrics } from '@millrace/observability';
 import type { DeadLetterValue } from '../dead-letter.ts';
 import { StreamsError } from '../errors.ts';
+import type { TaskOptions } from '../task.ts';
 import { type AnyProcessor, changelogTopic, describe, type Topic, type Topics, type Topology } from '../topology.ts';
 import { startGlobalTables } from './global-tables.ts';
 import { createStreamsMetrics } from './metrics.ts';
+import { openTask } from './open-task.ts';
 import { createRestorer } from './restorer.ts';
+import { startStandbys } from './standbys.ts';
 import { answerState, type StateAnswer } from './state-routes.ts';
 import { TaskRunner } from './task-runner.ts';
+import { TaskSet } from './task-set.ts';
 
 const COMMIT_INTERVAL_MS_DEFAULT = 100;
 const TRANSACTION_TIMEOUT_MS = 60_000;
@@ -44,6 +41,8 @@ export interface StreamsOptions {
   readonly deadLetters: Omit<Topic<DeadLetterValue>, 'decode'>;
   /** At most this long after a record its effects are committed; at once after a quiet time. */
   readonly commitIntervalMs?: number;
+  /** Other instances that keep the stores of each task warm, to take over without a restore. Default: none. */
+  readonly standbys?: number;
   /** Wall clock, epoch milliseconds. */
   readonly now?: () => number;
   /** Called once for an error that no retry mends; the process is expected to end. */
@@ -83,8 +82,8 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
   );
   await admin.createTopics(
     topology.processors.flatMap((processor) =>
-      Object.keys(processor.stores ?? {}).map((store) => ({
-        name: changelogTopic(topology.applicationId, processor.name, store),
+      changelogsOf(topology.applicationId, processor).map((name) => ({
+        name,
         partitions: partitionsOf.get(processor.name) ?? 0,
         config: CHANGELOG_CONFIG,
       })),
@@ -94,16 +93,14 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
   // 2. What all tasks share.
   const globals = await startGlobalTables(kafka, admin, globalTopics(topology), logger, onFatal);
   const restorer = await createRestorer(kafka);
+  const now = options.now ?? Date.now;
+  const standbys = await startStandbys(kafka, metrics, now, onFatal);
   const reader = await kafka.reader({ isolation: 'read_committed' });
   await globals.ready;
 
   // 3. Membership decides which tasks run here.
-  const tasks = new Map<string, TaskRunner>();
-  const leaving = new Map<string, Promise<void>>();
-  let assigned: Assignment | undefined;
   const processors = new Map(topology.processors.map((processor) => [processor.name, processor]));
-
-  const createRunner = (unit: AssignmentUnit): TaskRunner => {
+  const describeUnit = (unit: AssignmentUnit) => {
     const { processor: name, partition } = parseTaskId(unit.id);
     const processor = processors.get(name);
     if (processor === undefined)
@@ -111,96 +108,90 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
         'invalid-topology',
         `task ${unit.id} is of no processor here: do all instances run the same version?`,
       );
-    return new TaskRunner({
-      applicationId: topology.applicationId,
-      unit,
+    const taskOptions: TaskOptions = {
       processor,
       partition,
-      commitIntervalMs: options.commitIntervalMs ?? COMMIT_INTERVAL_MS_DEFAULT,
-      taskOptions: {
-        processor,
-        partition,
-        globals: Object.fromEntries(
-          Object.entries((processor.globals ?? {}) as Topics).flatMap(([key, topic]) => {
-            const table = globals.tables.get(topic.name);
-            return table === undefined ? [] : [[key, table]];
-          }),
-        ),
-        now: options.now ?? Date.now,
-        deadLetters: options.deadLetters,
-        observe: {
-          processed: (input, count) => metrics.records.inc({ processor: name, input }, count),
-          late: (input, reason) => metrics.late.inc({ processor: name, input, reason }),
-          deadLetter: (reason) => metrics.deadLetters.inc({ processor: name, reason }),
-        },
-      },
-      admin,
-      reader,
-      restorer,
-      metrics,
-      logger,
-      createProducer: () =>
-        kafka.transactionalProducer({
-          transactionalId: `${topology.applicationId}-${unit.id}`,
-          transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+      globals: Object.fromEntries(
+        Object.entries((processor.globals ?? {}) as Topics).flatMap(([key, topic]) => {
+          const table = globals.tables.get(topic.name);
+          return table === undefined ? [] : [[key, table]];
         }),
-      onFatal,
-    });
+      ),
+      now,
+      deadLetters: options.deadLetters,
+      observe: {
+        processed: (input, count) => metrics.records.inc({ processor: name, input }, count),
+        late: (input, reason) => metrics.late.inc({ processor: name, input, reason }),
+        deadLetter: (reason) => metrics.deadLetters.inc({ processor: name, reason }),
+      },
+    };
+    return { processor, partition, openTask: () => openTask(topology.applicationId, taskOptions) };
   };
-  const takeOver = (assignment: Assignment): void => {
-    assigned = assignment;
-    metrics.assigned.set(assignment.units.length);
-    const wanted = new Map(assignment.units.map((unit) => [unit.id, unit]));
-    for (const [id, runner] of tasks) {
-      if (wanted.has(id)) continue;
-      tasks.delete(id);
-      leaving.set(
-        id,
-        runner.close().finally(() => leaving.delete(id)),
-      );
-    }
-    for (const [id, unit] of wanted) {
-      if (tasks.has(id)) continue;
-      // Given away and back again: the old runner finishes first, or the two would fence each other.
-      const before = leaving.get(id);
-      if (before === undefined) tasks.set(id, createRunner(unit));
-      else
-        void before.then(() =>
-          assigned?.units.some((now) => now.id === id) && !tasks.has(id) && !closed
-            ? tasks.set(id, createRunner(unit))
-            : undefined,
-        );
-    }
-  };
+  const tasks = new TaskSet({
+    standbys,
+    standbyOf: (unit) => {
+      const { processor, partition, openTask: open } = describeUnit(unit);
+      return { id: unit.id, processor: processor.name, partition, open };
+    },
+    createRunner: (unit, warm) =>
+      new TaskRunner({
+        ...describeUnit(unit),
+        applicationId: topology.applicationId,
+        unit,
+        warm,
+        commitIntervalMs: options.commitIntervalMs ?? COMMIT_INTERVAL_MS_DEFAULT,
+        admin,
+        reader,
+        restorer,
+        metrics,
+        logger,
+        createProducer: () =>
+          kafka.transactionalProducer({
+            transactionalId: `${topology.applicationId}-${unit.id}`,
+            transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+          }),
+        onFatal,
+      }),
+  });
 
-  const fetching = fetchLoop(reader, tasks, () => closed, onFatal);
+  const fetching = fetchLoop(reader, tasks.runners, () => closed, onFatal);
+  const standbyCount = options.standbys ?? 0;
   const group = await kafka.group({
     groupId: topology.applicationId,
-    topics: topology.processors.flatMap(({ inputs }) => topicNames(inputs)),
+    topics: topology.processors.flatMap((processor) => [
+      ...topicNames(processor.inputs),
+      ...(standbyCount > 0 ? changelogsOf(topology.applicationId, processor) : []),
+    ]),
+    standbys: standbyCount,
     unitsOf: (partitionCount) =>
-      topology.processors.flatMap(({ name, inputs }) => {
-        const topics = topicNames(inputs);
+      topology.processors.flatMap((processor) => {
+        const topics = topicNames(processor.inputs);
+        const changelogs = changelogsOf(topology.applicationId, processor);
         const count = Math.max(...topics.map(partitionCount));
         return Array.from({ length: count }, (_, partition) => ({
-          id: taskId(name, partition),
+          id: taskId(processor.name, partition),
           partitions: topics.map((topic) => ({ topic, partition })),
+          ...(changelogs.length > 0 && { standbyPartitions: changelogs.map((topic) => ({ topic, partition })) }),
         }));
       }),
-    onAssigned: takeOver,
+    onAssigned: (assignment) => {
+      metrics.assigned.set(assignment.units.length);
+      metrics.standbys.set(assignment.standbys.length);
+      tasks.takeOver(assignment);
+    },
     onFatal,
   });
 
   return {
     isReady: () => {
-      const running = [...tasks.values()].filter((task) => task.running).length;
-      metrics.running.set(running);
-      return assigned !== undefined && running === assigned.units.length;
+      metrics.running.set(tasks.runningCount);
+      return tasks.isReady;
     },
     readState: (url) =>
       answerState(
         {
           applicationId: topology.applicationId,
-          tasks: () => [...tasks.values()].map(({ shown }) => shown),
+          tasks: () => [...[...tasks.runners.values()].map(({ shown }) => shown), ...standbys.shown()],
           members: () => admin.members(topology.applicationId),
         },
         url,
@@ -208,8 +199,8 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
     close: async () => {
       closed = true;
       // Commit first, leave then: who takes over finds everything committed and does nothing twice in vain.
-      await Promise.all([...[...tasks.values()].map((task) => task.close()), ...leaving.values()]);
-      await Promise.all([fetching, group.close(), globals.close(), restorer.close()]);
+      await tasks.close();
+      await Promise.all([fetching, group.close(), globals.close(), restorer.close(), standbys.close()]);
       await Promise.all([reader.close(), admin.close()]);
     },
   };
@@ -278,6 +269,9 @@ const globalTopics = (topology: Topology): Topic<unknown>[] => [
     ),
   ).values(),
 ];
+
+const changelogsOf = (applicationId: string, { name, stores }: AnyProcessor): string[] =>
+  Object.keys(stores ?? {}).map((store) => changelogTopic(applicationId, name, store));
 
 const topicNames = (topics: Topics): string[] => Object.values(topics).map(({ name }) => name);
 

@@ -1,8 +1,8 @@
 import type { AssignmentUnit, KafkaAdmin, PartitionReader, TransactionalProducer } from '@millrace/kafka';
 import type { Logger } from '@millrace/observability';
-import type { TaskOptions } from '../task.ts';
 import type { AnyProcessor } from '../topology.ts';
 import type { StreamsMetrics } from './metrics.ts';
+import type { OpenTask } from './open-task.ts';
 import type { Restorer } from './restorer.ts';
 
 /** What a task needs of the instance it runs in. */
@@ -12,7 +12,9 @@ export interface TaskRunnerOptions {
   readonly processor: AnyProcessor;
   readonly partition: number;
   readonly commitIntervalMs: number;
-  readonly taskOptions: TaskOptions;
+  /** What a standby has gathered: the first start goes on from there, later ones from nothing. */
+  readonly warm: OpenTask | undefined;
+  openTask(): OpenTask;
   readonly admin: KafkaAdmin;
   readonly reader: PartitionReader;
   readonly restorer: Restorer;

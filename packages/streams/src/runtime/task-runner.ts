@@ -1,10 +1,10 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { KafkaError, type OffsetCommit, type ReadBatch, type TransactionalProducer } from '@millrace/kafka';
 import { StreamsError } from '../errors.ts';
-import { PoisonedTask, Task } from '../task.ts';
+import { PoisonedTask, type Task } from '../task.ts';
 import { changelogTopic } from '../topology.ts';
-import { ChangelogFeed } from './changelog-feed.ts';
 import { InputQueues } from './input-queues.ts';
+import type { OpenTask } from './open-task.ts';
 import { restoreStores } from './restore-stores.ts';
 import type { TaskState } from './state-routes.ts';
 import type { TaskRunnerOptions } from './task-runner-options.ts';
@@ -35,6 +35,7 @@ export class TaskRunner {
   #closing = false;
   #queues: InputQueues;
   #wake: () => void = () => undefined;
+  #warm: OpenTask | undefined;
   /** While it runs. */
   #task: Task | undefined;
   #quietAt = Number.NEGATIVE_INFINITY;
@@ -44,6 +45,7 @@ export class TaskRunner {
 
   constructor(options: TaskRunnerOptions) {
     this.#options = options;
+    this.#warm = options.warm;
     this.#topics = options.unit.partitions.map(({ topic }) => topic);
     this.#queues = new InputQueues(this.#topics);
     this.#ended = this.#run();
@@ -134,8 +136,9 @@ export class TaskRunner {
 
   /** From the last commit: offsets, stream time, stores. The producer exists already, so nobody else commits any more. */
   async #open(): Promise<Task> {
-    const { applicationId, unit, partition, processor, admin, reader } = this.#options;
-    const task = new Task(this.#options.taskOptions);
+    const { applicationId, unit, partition, admin, reader } = this.#options;
+    const { task, feeds } = this.#warm ?? this.#options.openTask();
+    this.#warm = undefined;
     for (const { record, cause } of this.#poisoned) task.skip(record, cause);
 
     // 1. Where the last committed transaction ended.
@@ -148,14 +151,6 @@ export class TaskRunner {
     );
 
     // 2. The stores, as that transaction left them.
-    const feeds = Object.entries(task.stores).map(
-      ([name, store]) =>
-        new ChangelogFeed(
-          applicationId,
-          { topic: changelogTopic(applicationId, processor.name, name), partition },
-          store,
-        ),
-    );
     await restoreStores(feeds, this.#options);
     if (Number.isFinite(streamTimeMs)) task.resumeAt(streamTimeMs);
 

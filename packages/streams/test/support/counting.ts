@@ -37,11 +37,12 @@ export interface CountingOptions {
   readonly partitions: number;
   /** Share of entries that the processor cannot bear: each of them makes its task start over. */
   readonly unbearable?: number;
+  readonly standbys?: number;
 }
 
 /** The seed of everything random is printed with the test. */
 export async function openCounting(t: TestContext, options: CountingOptions): Promise<Counting> {
-  const { name, partitions, unbearable = 0 } = options;
+  const { name, partitions, unbearable = 0, standbys = 0 } = options;
   const seed = Date.now() % 1_000_000;
   t.diagnostic(`seed ${seed}`);
   const random = createRandom(seed);
@@ -66,7 +67,7 @@ export async function openCounting(t: TestContext, options: CountingOptions): Pr
   return {
     random,
     start: () => {
-      const instance = startInstance({ topology: 'count', brokers, prefix });
+      const instance = startInstance({ topology: 'count', brokers, prefix, standbys });
       instances.push(instance);
       return instance;
     },

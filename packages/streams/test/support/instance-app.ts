@@ -12,7 +12,8 @@ import { createTimelyTopology } from './timely-topology.ts';
 
 const STATUS_INTERVAL_MS = 50;
 
-const { brokers, prefix, inputPrefix, topology: kind, recordMs }: InstanceOptions = JSON.parse(process.argv[2] ?? '{}');
+const options: InstanceOptions = JSON.parse(process.argv[2] ?? '{}');
+const { brokers, prefix, inputPrefix, topology: kind, recordMs, standbys = 0 } = options;
 let fenced = 0;
 // Fencing shows in the log only: whoever is fenced while it lets go of a partition has nothing to rebuild.
 const write = (line: string) => {
@@ -28,6 +29,7 @@ const streams = await startStreams({
   metrics,
   logger,
   deadLetters: deadLetterTopic(prefix),
+  standbys,
   onFatal: (error) => {
     logger.fatal({ err: error }, 'fatal');
     process.exit(1);
@@ -42,13 +44,13 @@ setInterval(() => void tell(), STATUS_INTERVAL_MS);
 
 async function tell(): Promise<void> {
   const ready = streams.isReady();
-  const [assigned, running] = await Promise.all(
-    ['millrace_streams_tasks_assigned', 'millrace_streams_tasks_running'].map(async (name) => {
-      const read = await metrics.registry.getSingleMetric(name)?.get();
-      return read?.values[0]?.value ?? 0;
+  const [assigned = 0, running = 0, restored = 0, standbys = 0] = await Promise.all(
+    ['tasks_assigned', 'tasks_running', 'restored_records_total', 'standbys'].map(async (name) => {
+      const read = await metrics.registry.getSingleMetric(`millrace_streams_${name}`)?.get();
+      return (read?.values ?? []).reduce((sum, { value }) => sum + value, 0);
     }),
   );
-  const status: Status = { ready, assigned: assigned ?? 0, running: running ?? 0, fenced };
+  const status: Status = { ready, assigned, running, fenced, restored, standbys };
   const text = JSON.stringify(status);
   if (text !== sent) process.send?.(status);
   sent = text;

@@ -17,6 +17,8 @@ export interface InstanceOptions {
   readonly inputPrefix?: string;
   /** How long a record takes at least, in milliseconds: so that a test has time to do harm before all is done. */
   readonly recordMs?: number;
+  /** Instances that keep each task warm beside the one that runs it. */
+  readonly standbys?: number;
 }
 
 /** What an instance last said of itself. */
@@ -27,6 +29,10 @@ export interface Status {
   readonly running: number;
   /** How often it found out that another owns what it was about to commit. */
   readonly fenced: number;
+  /** Records of changelogs that its tasks have read to restore their stores. */
+  readonly restored: number;
+  /** Tasks of others that it keeps warm. */
+  readonly standbys: number;
 }
 
 /** One instance of an application, in a process of its own. */
@@ -46,7 +52,7 @@ export interface Instance {
 
 export function startInstance(options: InstanceOptions): Instance {
   const child = fork(APP, [JSON.stringify(options)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  let status: Status = { ready: false, assigned: 0, running: 0, fenced: 0 };
+  let status: Status = { ready: false, assigned: 0, running: 0, fenced: 0, restored: 0, standbys: 0 };
   child.on('message', (message) => {
     status = message as Status;
   });
