@@ -122,9 +122,12 @@ export class CellTable<V, R> {
     this.#columns[cell * this.#stride + 1 + column] = value;
   }
 
-  /** Adds a cell with an empty accumulator. A key that is new to a store at its limit is an error (`store-full`). */
-  create(key: string, startMs: number): number {
-    const slot = this.#slots.get(key) ?? this.#createSlot(key);
+  /**
+   * Adds a cell with an empty accumulator; `sibling` is another cell of the key, if it has one. A key that is new to a
+   * store at its limit is an error (`store-full`).
+   */
+  create(key: string, startMs: number, sibling: number): number {
+    const slot = sibling === NO_CELL ? this.#createSlot(key) : (this.#slotOf[sibling] as number);
     const number = this.#lowestFreeNumber(slot);
     const cell = this.#allocate(slot, number, startMs);
     this.accumulators.reset(cell);

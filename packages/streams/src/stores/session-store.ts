@@ -164,7 +164,7 @@ export class SessionStore<V, R> implements StateStore {
   }
 
   #create(key: string, timestampMs: number, endMs: number): number {
-    const cell = this.#cells.create(key, timestampMs);
+    const cell = this.#cells.create(key, timestampMs, this.#cells.newestOf(key));
     this.#cells.setColumn(cell, LAST, endMs - this.#gapMs);
     this.#enqueue(cell);
     return cell;

@@ -81,7 +81,7 @@ export class WindowStore<V, R> implements StateStore {
     this.mutations += 1;
     const paneStartMs = lastStartOf(this.#paneMs, timestampMs);
     let cell = this.#cells.newestOf(key);
-    if (cell === NO_CELL || this.#cells.startOf(cell) !== paneStartMs) cell = this.#cellAt(key, paneStartMs);
+    if (cell === NO_CELL || this.#cells.startOf(cell) !== paneStartMs) cell = this.#cellAt(key, paneStartMs, cell);
     this.#cells.accumulators.add(cell, value);
     this.#cells.touch(cell);
     if (onUpdate === undefined) return 'added';
@@ -205,10 +205,12 @@ export class WindowStore<V, R> implements StateStore {
     return cell;
   }
 
-  #cellAt(key: string, paneStartMs: number): number {
-    const found = this.#firstCell(key, paneStartMs);
-    if (found !== NO_CELL && this.#cells.startOf(found) === paneStartMs) return found;
-    const cell = this.#cells.create(key, paneStartMs);
+  #cellAt(key: string, paneStartMs: number, newest: number): number {
+    if (newest !== NO_CELL && this.#cells.startOf(newest) > paneStartMs) {
+      const found = this.#firstCell(key, paneStartMs);
+      if (this.#cells.startOf(found) === paneStartMs) return found;
+    }
+    const cell = this.#cells.create(key, paneStartMs, newest);
     this.#paneAt(paneStartMs).cells.push(cell);
     return cell;
   }
