@@ -186,4 +186,32 @@ export const TIME_CASES: readonly ContractCase[] = [
       ]);
     },
   },
+  {
+    name: 'nothing is processed before a global table is as full as its topic was at the start',
+    run: async ({ prefix, open }) => {
+      const entries = entryTopic(`${prefix}entries`);
+      const facts = factTopic(`${prefix}facts`);
+      const notes = noteTopic(`${prefix}notes`);
+      const look = defineProcessor({
+        name: 'look',
+        inputs: { entry: entries },
+        globals: { facts },
+        outputs: { note: notes },
+        graceMs: 0,
+        onError: 'dead-letter',
+        process: {
+          entry: (value, { globals, emit }) =>
+            emit('note', noteOf(value, [globals.facts.size, globals.facts.get('last')?.atMs])),
+        },
+      });
+      const harness = await open(defineTopology({ applicationId: `${prefix}look`, processors: [look] }));
+      const name = 'n'.padEnd(Math.ceil(FETCHED_BYTES / FETCHED_RECORDS), '.');
+      const many = Array.from({ length: FETCHED_RECORDS }, (_, i) => fact(`account-${i}`, name, 1_000 + i));
+      await harness.pipeTogether({
+        [entries.name]: [entry('e1', 'a', 1, 5_000)],
+        [facts.name]: [...many, fact('last', name, 4_000)],
+      });
+      assert.deepEqual(says(await harness.output<Note>(notes.name)), [[FETCHED_RECORDS + 1, 4_000]]);
+    },
+  },
 ];

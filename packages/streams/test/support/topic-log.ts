@@ -3,7 +3,7 @@ import type { InRecord, Kafka, KafkaAdmin } from '@millrace/kafka';
 import type { Topology } from '../../src/index.ts';
 
 /** Generous: other tests share the machine. Only a test that fails waits for it. */
-const WAIT_MS_MAX = 90_000;
+const WAIT_MS_MAX = 60_000;
 const POLL_WAIT_MS = 50;
 
 /** Reads topics along with whoever writes them, as one that sees committed records only. */
