@@ -29,6 +29,8 @@ export interface SlidingWindowStoreOptions<F extends string> {
  * order; a late one looks back from its own time, and the second leaves room for that.
  */
 const IDLE_RETENTIONS = 2;
+/** Events of a key that are shown to a person who looks into the store. */
+const INSPECTED_EVENTS_MAX = 100;
 /** Keys looked at for idleness with every event, one after the other: the whole store once in so many events as keys. */
 const KEYS_SWEPT_PER_EVENT = 2;
 
@@ -47,6 +49,8 @@ export class SlidingWindowStore<F extends string> implements StateStore {
   readonly #log: EventLog;
   readonly #reader: WindowReader<F>;
   readonly #codec: ChunkCodec;
+  /** The key that is open in the log, if it is known to be alive at this stream time. */
+  #openKey: string | undefined;
   /** Chunks to write, and changelog keys of chunks to forget. */
   #changed: { readonly key: string; readonly chunk: number }[] = [];
   #forgotten: string[] = [];
@@ -121,8 +125,35 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     }
   }
 
+  /** The newest events of a key, newest first, with their fields. */
+  inspect(key: string): unknown {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return undefined;
+    const log = this.#log;
+    this.#openKey = undefined;
+    log.open(slot);
+    if (this.#isIdle()) return undefined;
+    const first = Math.max(0, log.length - INSPECTED_EVENTS_MAX);
+    const newest = Array.from({ length: log.length - first }, (_, i) => {
+      const row = log.length - 1 - i;
+      const fields = this.#options.fields.map((field, column) => [field, log.fieldAt(row, column)]);
+      return { timeMs: log.timeAt(row), ...Object.fromEntries(fields) };
+    });
+    return { events: log.length, touchedAtMs: log.touchedAtMs, newest };
+  }
+
+  keys(limit: number): string[] {
+    const keys: string[] = [];
+    for (const key of this.#slots.keys()) {
+      if (keys.length >= limit) break;
+      keys.push(key);
+    }
+    return keys;
+  }
+
   advance(streamTimeMs: number): void {
     this.#streamTimeMs = streamTimeMs;
+    this.#openKey = undefined;
     for (let i = 0; i < KEYS_SWEPT_PER_EVENT; i++) {
       const next = this.#sweep.next();
       if (next.done === true) {
@@ -136,6 +167,7 @@ export class SlidingWindowStore<F extends string> implements StateStore {
   }
 
   drainChanges(): Change[] {
+    this.#openKey = undefined;
     const changes: Change[] = this.#forgotten.map((key) => ({ key, value: null }));
     for (const { key, chunk } of this.#changed) {
       const slot = this.#slots.get(key);
@@ -159,6 +191,7 @@ export class SlidingWindowStore<F extends string> implements StateStore {
       );
     }
     const { key, chunk } = parsed;
+    this.#openKey = undefined;
     const slot = this.#slots.get(key);
     if (slot !== undefined) this.#log.open(slot);
     if (value !== null) this.#restoreChunk(key, slot === undefined, chunk);
@@ -167,10 +200,14 @@ export class SlidingWindowStore<F extends string> implements StateStore {
 
   /** Opens a key unless it has been idle for too long: whether the sweep has been there makes no difference. */
   #openLiving(key: string): boolean {
+    if (key === this.#openKey) return true;
+    this.#openKey = undefined;
     const slot = this.#slots.get(key);
     if (slot === undefined) return false;
     this.#log.open(slot);
-    return !this.#forgetIfIdle(key);
+    if (this.#forgetIfIdle(key)) return false;
+    this.#openKey = key;
+    return true;
   }
 
   /**
@@ -186,6 +223,7 @@ export class SlidingWindowStore<F extends string> implements StateStore {
       );
     }
     this.#slots.set(key, this.#log.create(1));
+    this.#openKey = key;
     this.#log.nextSequence = firstOfChunk(Math.max(0, Math.floor(this.#streamTimeMs)));
   }
 
@@ -196,10 +234,14 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     return length > eventsPerKeyMax || this.#log.timeAt(0) <= this.#log.timeAt(length - 1) - retentionMs;
   }
 
-  #forgetIfIdle(key: string): boolean {
-    const log = this.#log;
+  #isIdle(): boolean {
     // Not so before the first event of the task: then the difference is NaN.
-    if (!(this.#streamTimeMs - log.touchedAtMs >= IDLE_RETENTIONS * this.#options.retentionMs)) return false;
+    return this.#streamTimeMs - this.#log.touchedAtMs >= IDLE_RETENTIONS * this.#options.retentionMs;
+  }
+
+  #forgetIfIdle(key: string): boolean {
+    if (!this.#isIdle()) return false;
+    const log = this.#log;
     const chunks = new Set([chunkOf(log.nextSequence - 1)]);
     for (let row = 0; row < log.length; row++) chunks.add(chunkOf(log.sequenceAt(row)));
     for (const chunk of chunks) this.#forgotten.push(chunkKey(key, chunk));

@@ -159,3 +159,32 @@ test('bytes that are no chunk are refused as a corrupt changelog', () => {
       message: /reset/,
     });
 });
+
+test('a key can be looked at: its newest events first, nothing of a key that is idle or unknown, and nothing changes', () => {
+  const store = create();
+  store.advance(1_000);
+  for (let i = 0; i < 150; i++) store.window('k').add(1_000 + i, { amount: i, shop: 1 });
+  store.window('l').add(1_000, { amount: 1, shop: 1 });
+  store.drainChanges();
+  const { events, newest } = store.inspect('k') as { events: number; newest: unknown[] };
+  assert.deepEqual([events, newest.length, newest[0]], [150, 100, { timeMs: 1_149, amount: 149, shop: 1 }]);
+  assert.equal(store.inspect('x'), undefined);
+  assert.deepEqual([store.keys(1), store.keys(10)], [['k'], ['k', 'l']]);
+  assert.deepEqual(store.drainChanges(), []);
+});
+
+test('a view goes on after other keys were asked about, and after its key was forgotten', () => {
+  const store = create();
+  store.advance(1_000);
+  const [k, l] = [store.window('k'), store.window('l')];
+  k.add(1_000, { amount: 1, shop: 1 });
+  l.add(1_000, { amount: 2, shop: 1 });
+  assert.deepEqual(
+    [k, l, store.window('x'), k].map((view) => view.sum('amount', 100, 1_000)),
+    [1, 2, 0, 1],
+  );
+  store.advance(1_000 + 2 * RETENTION_MS);
+  assert.equal(k.count(RETENTION_MS, 1_000), 0);
+  k.add(3_000, { amount: 5, shop: 1 });
+  assert.deepEqual([k.sum('amount', RETENTION_MS, 3_000), l.count(RETENTION_MS, 3_000)], [5, 0]);
+});
