@@ -34,6 +34,7 @@ export const NOVELTY = { known: 0, newMerchant: 1, newPayee: 2 } as const;
 export const CARD_WINDOW = {
   fields: ['amount', 'outcome', 'counterparty', 'place', 'placed_at'],
   sums: ['amount'],
+  windows: [10 * MINUTE_MS, HOUR_MS, DAY_MS],
   // In 24 h an aeroplane gets anywhere, so an older place says nothing about speed.
   retentionMs: DAY_MS + LATENESS_MS,
   eventsPerKeyMax: 300,
@@ -44,6 +45,7 @@ export const CARD_WINDOW = {
 export const CUSTOMER_WINDOW = {
   fields: ['amount', 'counterparty', 'novelty', 'under_limit', 'country', 'since'],
   sums: ['amount', 'under_limit'],
+  windows: [HOUR_MS, DAY_MS, 7 * DAY_MS, 30 * DAY_MS],
   retentionMs: 30 * DAY_MS + LATENESS_MS,
   eventsPerKeyMax: 500,
   keysMax: 250_000,
@@ -53,6 +55,7 @@ export const CUSTOMER_WINDOW = {
 export const MERCHANT_WINDOW = {
   fields: ['amount'],
   sums: ['amount'],
+  windows: [HOUR_MS, DAY_MS],
   retentionMs: DAY_MS + LATENESS_MS,
   eventsPerKeyMax: 2_000,
   keysMax: 100_000,
@@ -61,6 +64,7 @@ export const MERCHANT_WINDOW = {
 /** Key: terminal. `since` is when it was first seen. */
 export const TERMINAL_WINDOW = {
   fields: ['card', 'since'],
+  windows: [10 * MINUTE_MS, HOUR_MS],
   retentionMs: DAY_MS + LATENESS_MS,
   eventsPerKeyMax: 500,
   keysMax: 100_000,
@@ -70,6 +74,7 @@ export const TERMINAL_WINDOW = {
 export const PAYEE_WINDOW = {
   fields: ['amount', 'sender', 'stranger'],
   sums: ['amount', 'stranger'],
+  windows: [DAY_MS],
   retentionMs: DAY_MS + LATENESS_MS,
   eventsPerKeyMax: 500,
   keysMax: 250_000,
