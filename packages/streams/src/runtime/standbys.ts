@@ -7,7 +7,6 @@ import type { TaskState } from './state-routes.ts';
 
 const POLL_WAIT_MS = 250;
 const RETRY_WAIT_MS = 500;
-const NOTHING_TO_FOLLOW_WAIT_MS = 100;
 /**
  * After such a silence (a frozen process, a laptop asleep) tombstones may be gone that were never read: a changelog
  * keeps them for an hour. Then everything is read anew.
@@ -45,7 +44,8 @@ export async function startStandbys(
   const standbys = new Map<string, StandbyUnit & OpenTask>();
   const feeds = new Map<string, ChangelogFeed>();
   let closed = false;
-  let polledAtMs = now();
+  let polledAtMs = Number.POSITIVE_INFINITY;
+  let polling: Promise<void> | undefined;
 
   const setLag = ({ processor, partition }: StandbyUnit, records: number) =>
     metrics.standbyLag.set({ processor, partition: String(partition) }, records);
@@ -54,6 +54,7 @@ export async function startStandbys(
     standbys.set(unit.id, { ...unit, ...opened });
     for (const feed of opened.feeds) feeds.set(feed.id, feed);
     reader.assign(opened.feeds.map(({ partition }) => ({ ...partition, offset: 'start' })));
+    polling ??= pollAll();
   };
   const remove = (id: string): OpenTask | undefined => {
     const standby = standbys.get(id);
@@ -80,11 +81,11 @@ export async function startStandbys(
     }
     polledAtMs = now();
   };
-  const polling = (async () => {
-    while (!closed) {
+  const pollAll = async (): Promise<void> => {
+    polledAtMs = now();
+    while (standbys.size > 0 && !closed) {
       try {
         await poll();
-        if (standbys.size === 0) await sleep(NOTHING_TO_FOLLOW_WAIT_MS);
       } catch (error) {
         if (closed) return;
         if (!(error instanceof KafkaError) || !error.retriable)
@@ -92,7 +93,8 @@ export async function startStandbys(
         await sleep(RETRY_WAIT_MS);
       }
     }
-  })();
+    polling = undefined;
+  };
 
   return {
     add,
