@@ -10,7 +10,7 @@ export interface CellTableOptions<V, R> {
   /** Doubles of a cell beside its start that are in the changelog, and others that are not. */
   readonly columns: number;
   readonly columnsInMemory: number;
-  /** Whether a cell may begin there; a changelog of other windows gives itself away by its starts. */
+  /** Whether a cell may begin at a (finite) time; a changelog of other windows gives itself away by its starts. */
   readonly isStart: (startMs: number) => boolean;
   /** Reaching it is an error (`store-full`). */
   readonly keysMax: number;
@@ -206,8 +206,7 @@ export class CellTable<V, R> {
       if (slot !== undefined && this.#oldest[slot] === NO_CELL) this.#freeSlot(slot);
       return;
     }
-    if (value.length < this.#headerBytes || !this.#options.isStart(value.readDoubleLE(0)))
-      throw this.#corrupt(recordKey, value);
+    if (!this.#hasHeader(value)) throw this.#corrupt(recordKey, value);
     slot ??= this.#createSlot(key, Number.POSITIVE_INFINITY);
     if (number >= (this.#written[slot] as number)) this.#written[slot] = number + 1;
     const cell = this.#allocate(slot, number, value.readDoubleLE(0));
@@ -218,6 +217,13 @@ export class CellTable<V, R> {
     } catch (error) {
       throw this.#corrupt(recordKey, value, error);
     }
+  }
+
+  #hasHeader(value: Buffer): boolean {
+    if (value.length < this.#headerBytes || !this.#options.isStart(value.readDoubleLE(0))) return false;
+    for (let at = 0; at < this.#headerBytes; at += DOUBLE_BYTES)
+      if (!Number.isFinite(value.readDoubleLE(at))) return false;
+    return true;
   }
 
   #encode(cell: number): Buffer {

@@ -55,7 +55,7 @@ export class SessionStore<V, R> implements StateStore {
       keysMax,
       columns: 1,
       columnsInMemory: 1,
-      isStart: Number.isFinite,
+      isStart: () => true,
     });
   }
 

@@ -288,6 +288,13 @@ test('a store at its limit of keys or of sessions of a key says so', () => {
 
 test('records of something else are refused as a corrupt changelog', () => {
   const bytes = (...doubles: number[]) => Buffer.from(new Float64Array(doubles).buffer);
-  for (const value of [bytes(1, 2), bytes(1, 2, 3), bytes(1, 2, 3, 4, 5), bytes(Number.NaN, 2, 3, 4), Buffer.alloc(1)])
+  for (const value of [
+    bytes(1, 2),
+    bytes(1, 2, 3),
+    bytes(1, 2, 3, 4, 5),
+    bytes(Number.NaN, 2, 3, 4),
+    bytes(1, Infinity, 3, 4),
+    Buffer.alloc(1),
+  ])
     assert.throws(() => create(0).restore('k\u00000', value), { code: 'changelog-corrupt' });
 });
