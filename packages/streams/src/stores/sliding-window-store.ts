@@ -187,7 +187,7 @@ export class SlidingWindowStore<F extends string> implements StateStore {
     if (parsed === undefined || (value !== null && !this.#codec.decode(value))) {
       throw new StreamsError(
         'changelog-corrupt',
-        `store ${this.#name}: not a chunk of it: key ${JSON.stringify(changelogKey)}, ${value?.length ?? 0} bytes. Were its fields changed, or was it written by a version before 0.2? Then reset the application's changelog.`,
+        `store ${this.#name}: not a chunk of it: key ${JSON.stringify(changelogKey)}, ${value?.length ?? 0} bytes. Were its fields changed, or is it of the layout before chunks had a version? Then reset the application's changelog.`,
       );
     }
     const { key, chunk } = parsed;
