@@ -154,4 +154,34 @@ export const STATE_CASES: readonly ContractCase[] = [
       assert.deepEqual(says(await harness.output<Note>(notes.name)), [{ d: 4 }, {}]);
     },
   },
+  {
+    name: 'a person can look into a store, by key',
+    partitions: 2,
+    run: async ({ prefix, open }) => {
+      const entries = entryTopic(`${prefix}entries`);
+      const keep = defineProcessor({
+        name: 'keep',
+        inputs: { entry: entries },
+        stores: { sums: numbers() },
+        outputs: {},
+        graceMs: 0,
+        onError: 'dead-letter',
+        process: {
+          entry: ({ account, amount }, { stores }) => {
+            if (amount === 0) stores.sums.delete(account);
+            else stores.sums.put(account, (stores.sums.get(account) ?? 0) + amount);
+          },
+        },
+      });
+      const harness = await open(defineTopology({ applicationId: `${prefix}keep`, processors: [keep] }));
+      const names = ['a', 'b', 'c/d', 'e%20 f', 'ü'];
+      await harness.pipe(entries.name, ...names.map((name, i) => entry(`e${i}`, name, i + 1, 1_000)));
+      await harness.pipe(entries.name, entry('e5', 'b', 10, 1_000), entry('e6', 'a', 0, 1_000));
+      const look = () => Promise.all([...names, 'nobody'].map((name) => harness.look('keep', 'sums', name)));
+      assert.deepEqual(await look(), [undefined, 12, 3, 4, 5, undefined]);
+      await harness.restart();
+      await harness.pipe(entries.name, entry('e7', 'b', 1, 1_000));
+      assert.equal(await harness.look('keep', 'sums', 'b'), 13);
+    },
+  },
 ];

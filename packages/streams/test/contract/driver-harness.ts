@@ -47,6 +47,7 @@ export function openDriver(topology: Topology): Harness {
         headers: Object.fromEntries(Object.entries(headers ?? {}).map(([name, bytes]) => [name, bytes.toString()])),
       })),
     letters: async () => driver.deadLetters(),
+    look: async (processor, store, key) => driver.store(processor, store).inspect?.(key),
     restart: async () => driver.restart(),
     failure: async () => failure ?? new Error('nothing has failed'),
   };

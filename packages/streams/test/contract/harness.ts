@@ -36,6 +36,8 @@ export interface Harness {
   /** The same as records. */
   records(topic: string): Promise<OutputRecord[]>;
   letters(): Promise<DeadLetterValue[]>;
+  /** What a store has under a key, as it shows itself to a person; `undefined` when it has nothing. */
+  look(processor: string, store: string, key: string): Promise<unknown>;
   /** Ends the application in order and begins it again: state comes from changelogs, time from what was committed. */
   restart(): Promise<void>;
   /** What ended the application for good, once it has. */

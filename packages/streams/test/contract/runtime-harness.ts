@@ -122,6 +122,13 @@ export async function openRuntime(topology: Topology, world: RuntimeWorld): Prom
       await settle();
       return (await take(deadLetters.name)).map(({ value }) => deadLetters.decode(value ?? Buffer.alloc(0)));
     },
+    look: async (processor, store, key) => {
+      await settle();
+      const path = ['state', processor, store, key].map(encodeURIComponent).join('/');
+      const answer = await streams?.readState(new URL(`http://localhost/${path}`));
+      const { value } = (answer?.body ?? {}) as { readonly value?: unknown };
+      return value;
+    },
     restart: async () => {
       await settle();
       await stop();

@@ -37,18 +37,25 @@ export async function openTopicLog(kafka: Kafka, admin: KafkaAdmin, topics: read
     partitionsOf.set(topic, partitions);
     reader.assign(partitions.map((partition) => ({ topic, partition, offset: 'start' as const })));
   }
+  const readToEnd = async (topic: string): Promise<readonly InRecord[]> => {
+    const ends = await endsOf(topic);
+    const behind = () =>
+      ends.filter(({ partition, end }) => end > 0 && (reader.position({ topic, partition }) ?? 0) < end);
+    const deadline = Date.now() + WAIT_MS_MAX;
+    while (behind().length > 0) {
+      if (Date.now() > deadline) throw new Error(`${topic} was not read to its end: ${JSON.stringify(behind())}`);
+      for (const batch of await reader.poll({ maxWaitMs: POLL_WAIT_MS }))
+        records.get(batch.topic)?.push(...batch.records);
+    }
+    return records.get(topic) ?? [];
+  };
+  let reading: Promise<unknown> = Promise.resolve();
   return {
-    readToEnd: async (topic) => {
-      const ends = await endsOf(topic);
-      const behind = () =>
-        ends.filter(({ partition, end }) => end > 0 && (reader.position({ topic, partition }) ?? 0) < end);
-      const deadline = Date.now() + WAIT_MS_MAX;
-      while (behind().length > 0) {
-        if (Date.now() > deadline) throw new Error(`${topic} was not read to its end: ${JSON.stringify(behind())}`);
-        for (const batch of await reader.poll({ maxWaitMs: POLL_WAIT_MS }))
-          records.get(batch.topic)?.push(...batch.records);
-      }
-      return records.get(topic) ?? [];
+    // One at a time: a reader has one owner.
+    readToEnd: (topic) => {
+      const read = reading.then(() => readToEnd(topic));
+      reading = read.catch(() => undefined);
+      return read;
     },
     recordsOf: (topic) => records.get(topic) ?? [],
     close: async () => {
