@@ -49,38 +49,49 @@ export async function createTransactionalProducer(
   }
   const writer = new BatchWriter(cluster, { ...identity, transactional: true }, transactionalId);
 
+  const commit = async ({ batches, groupId, offsets }: Transaction, deadlineMs: number): Promise<void> => {
+    const assigned = await writer.assign(batches, deadlineMs);
+    // 1. Tell the coordinator which partitions take part; it begins the transaction.
+    if (assigned.length > 0) {
+      const topics = groupByTopic(assigned, ({ partition }) => partition);
+      await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
+        broker.addPartitionsToTxn({ ...identity, topics }),
+      );
+    }
+    // 2. The records, and beside them the offsets of the input that they were made from.
+    const sendOffsets = async () => {
+      await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
+        broker.addOffsetsToTxn({ ...identity, groupId }),
+      );
+      const topics = groupByTopic(offsets, toOffset);
+      await coordinators.send('group', groupId, deadlineMs, (broker) =>
+        broker.txnOffsetCommit({ ...identity, groupId, topics }),
+      );
+    };
+    for (const result of await Promise.allSettled([writer.write(assigned, deadlineMs), sendOffsets()])) {
+      if (result.status === 'rejected') throw result.reason;
+    }
+    // 3. Both become visible together.
+    await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
+      broker.endTxn({ ...identity, transactionResult: true }),
+    );
+  };
+
+  let underWay: Promise<void> | undefined;
   return {
-    commitTransaction: ({ batches, groupId, offsets }) =>
-      attempt('commit a transaction', async (deadlineMs) => {
-        const assigned = await writer.assign(batches, deadlineMs);
-        // 1. Tell the coordinator which partitions take part; it begins the transaction.
-        if (assigned.length > 0) {
-          const topics = groupByTopic(assigned, ({ partition }) => partition);
-          await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
-            broker.addPartitionsToTxn({ ...identity, topics }),
-          );
-        }
-        // 2. The records, and beside them the offsets of the input that they were made from.
-        await Promise.all([
-          writer.write(assigned, deadlineMs),
-          (async () => {
-            await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
-              broker.addOffsetsToTxn({ ...identity, groupId }),
-            );
-            const topics = groupByTopic(offsets, toOffset);
-            await coordinators.send('group', groupId, deadlineMs, (broker) =>
-              broker.txnOffsetCommit({ ...identity, groupId, topics }),
-            );
-          })(),
-        ]);
-        // 3. Both become visible together.
-        await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
-          broker.endTxn({ ...identity, transactionResult: true }),
-        );
-      }),
-    close: () => cluster.disconnect(),
+    commitTransaction: (transaction) => {
+      underWay = attempt('commit a transaction', (deadlineMs) => commit(transaction, deadlineMs));
+      return underWay;
+    },
+    close: async () => {
+      // What still tries would connect again, and nobody would close that.
+      await Promise.allSettled([underWay]);
+      await cluster.disconnect();
+    },
   };
 }
+
+type Transaction = Parameters<TransactionalProducer['commitTransaction']>[0];
 
 const toOffset = ({ partition, offset, metadata }: OffsetCommit) => ({
   partition,
