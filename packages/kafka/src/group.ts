@@ -19,6 +19,8 @@ const REBALANCE_TIMEOUT_MS = 10_000;
 const HEARTBEAT_INTERVAL_MS = 1_000;
 /** With all partitions paused, kafkajs looks for a due heartbeat this often. */
 const IDLE_WAIT_MS = 250;
+/** Between two attempts to join again after kafkajs has given up, each of which tries long by itself. */
+const REJOIN_MS = 1_000;
 const ASSIGNER_VERSION = 1;
 const RETRY = { initialRetryTime: 100, multiplier: 1.5, maxRetryTime: 2_000, retries: 20 };
 
@@ -34,6 +36,7 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
   let current: Assignment = { generation: -1, units: [], standbys: [] };
   let rebalancing = false;
   let closed = false;
+  let rejoinTimer: NodeJS.Timeout | undefined;
 
   const createAssigner: PartitionAssigner = ({ cluster }) => {
     const partitionCount = (topic: string) => cluster.findTopicPartitionMetadata(topic).length;
@@ -104,8 +107,18 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
     // From here to GROUP_JOIN kafkajs may already hold the new generation's id: a commit for the old one would pass.
     rebalancing = true;
   });
+  consumer.on(consumer.events.STOP, () => {
+    // It may join again; until then it has no generation, and a commit would be an error of another kind.
+    rebalancing = true;
+  });
+  const run = () => consumer.run({ autoCommit: false, eachBatch: async () => undefined });
+  const failed = (error: unknown) => options.onFatal(toKafkaError(error, `membership of group ${options.groupId}`));
   consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
-    if (!restart && !closed) options.onFatal(toKafkaError(error, `membership of group ${options.groupId}`));
+    if (restart || closed) return;
+    // kafkajs gives up where it finds no coordinator, which is all that can be seen of a broker that is away.
+    if (!toKafkaError(error, '').retriable) return failed(error);
+    logger.warn({ groupId: options.groupId, err: error, rejoinMs: REJOIN_MS }, 'lost the group; joining it again');
+    rejoinTimer = setTimeout(() => run().catch(failed), REJOIN_MS);
   });
 
   try {
@@ -116,7 +129,7 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
     await admin.disconnect();
     await consumer.connect();
     await consumer.subscribe({ topics: [...options.topics] });
-    await consumer.run({ autoCommit: false, eachBatch: async () => undefined });
+    await run();
   } catch (error) {
     throw toKafkaError(error, `join group ${options.groupId}`);
   }
@@ -140,6 +153,7 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
     },
     close: async () => {
       closed = true;
+      clearTimeout(rejoinTimer);
       await consumer.disconnect();
     },
   };
