@@ -13,6 +13,7 @@ const SHORT = { brokerAwayMs: 10_000, clickhouseAwayMs: 20_000 };
 const LONG = { brokerAwayMs: 60_000, clickhouseAwayMs: 60_000 };
 /** Share of the rounds of the long form in which two faults meet. */
 const PAIRS = 0.4;
+const ENDS = ['SIGTERM', 'SIGKILL'] as const;
 /** Who keeps state, or a place in a group. */
 const MEMBERS = ['enricher', 'fraud-detector', 'sink'] as const;
 
@@ -23,7 +24,7 @@ export function shortPlan(random: () => number): Round[] {
     freezeService(pick(['enricher', 'fraud-detector'], random)),
     takeAway('kafka', 'SIGKILL', SHORT.brokerAwayMs),
     takeAway('kafka', 'SIGTERM', SHORT.brokerAwayMs),
-    takeAway('clickhouse', pick(['SIGTERM', 'SIGKILL'], random), SHORT.clickhouseAwayMs),
+    takeAway('clickhouse', pick(ENDS, random), SHORT.clickhouseAwayMs),
     cut(pick(LINKS, random)),
     stall('kafka', pick(['both', 'answers'], random)),
     slow(pick(LINKS, random)),
@@ -31,30 +32,33 @@ export function shortPlan(random: () => number): Round[] {
   return shuffled(faults, random).map((fault) => [fault]);
 }
 
-/** As many rounds as asked for, each of faults drawn by chance. */
+/**
+ * As many rounds as asked for. Kinds of faults are dealt like cards, so that each comes about as often as any other;
+ * what they hit, and how, is drawn by chance.
+ */
 export function longPlan(rounds: number, random: () => number): Round[] {
+  let cards: (typeof KINDS)[number][] = [];
+  function deal(): Fault {
+    if (cards.length === 0) cards = shuffled(KINDS, random);
+    const kind = cards.pop() ?? KINDS[0];
+    return kind(random);
+  }
   return Array.from({ length: rounds }, () => {
-    const first = anyFault(random);
+    const first = deal();
     if (random() >= PAIRS) return [first];
     // Two of the same kind could leave nobody to take over, or take away what is away.
     for (;;) {
-      const second = anyFault(random);
+      const second = deal();
       if (second.kind !== first.kind) return [first, second];
     }
   });
 }
 
-function anyFault(random: () => number): Fault {
-  const draw = pick(
-    [
-      () => killService(pick(SERVICES, random)),
-      () => freezeService(pick(MEMBERS, random)),
-      () => takeAway('kafka', pick(['SIGTERM', 'SIGKILL'], random), LONG.brokerAwayMs),
-      () => takeAway('clickhouse', pick(['SIGTERM', 'SIGKILL'], random), LONG.clickhouseAwayMs),
-      () => pick([cut, slow], random)(pick(LINKS, random)),
-      () => stall(pick(LINKS, random), pick(['both', 'answers'], random)),
-    ],
-    random,
-  );
-  return draw();
-}
+const KINDS = [
+  (random) => killService(pick(SERVICES, random)),
+  (random) => freezeService(pick(MEMBERS, random)),
+  (random) => takeAway('kafka', pick(ENDS, random), LONG.brokerAwayMs),
+  (random) => takeAway('clickhouse', pick(ENDS, random), LONG.clickhouseAwayMs),
+  (random) => pick([cut, slow], random)(pick(LINKS, random)),
+  (random) => stall(pick(LINKS, random), pick(['both', 'answers'], random)),
+] as const satisfies readonly ((random: () => number) => Fault)[];
