@@ -40,7 +40,7 @@ test('senders repeat and the enricher is replaced: every payment comes out once,
     customers.map((customer_id) => ({
       customer_id,
       source: 'crm',
-      updated_at: START_MS,
+      updated_at: START_MS - 1, // before the first payment: of what happens at the same time either may come first
       fields: { name: customer_id },
     })),
   );
@@ -87,6 +87,9 @@ test('senders repeat and the enricher is replaced: every payment comes out once,
     const keys = all.map(({ value }) => topics.paymentsEnriched.decode(value ?? Buffer.alloc(0)).transaction_id);
     return keys.filter((id) => id.startsWith('last-')).length === CUSTOMERS;
   });
+  const found = await second.app.readState(new URL('http://localhost/state/payments/customers/c-7'));
+  assert.equal(found.status, 200, 'what it knows of a customer can be looked into');
+  assert.match(JSON.stringify(found.body), /"name":"c-7"|"value":"c-7"/);
   await second.app.close();
 
   const enriched = records.map(({ value }) => topics.paymentsEnriched.decode(value ?? Buffer.alloc(0)));
