@@ -212,8 +212,27 @@ export class Task {
     else processor.process[name]?.(value, this.#context);
   }
 
+  /**
+   * However far time jumps, what closes on the way closes at its own time: what comes of it may belong to a window of
+   * another store that would have closed with the same step.
+   */
   #advance(streamTimeMs: number): void {
     if (streamTimeMs <= this.streamTimeMs) return;
+    if (this.#storeList.length > 1 && this.#options.processor.onStreamTime !== undefined) {
+      for (let at = this.#nextCloseMs(); at < streamTimeMs; at = this.#nextCloseMs()) this.#step(at);
+    }
+    this.#step(streamTimeMs);
+  }
+
+  #nextCloseMs(): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { nextCloseMs } of this.#storeList) {
+      if (nextCloseMs !== undefined && nextCloseMs > this.streamTimeMs && nextCloseMs < nextMs) nextMs = nextCloseMs;
+    }
+    return nextMs;
+  }
+
+  #step(streamTimeMs: number): void {
     this.resumeAt(streamTimeMs);
     const { name, onStreamTime } = this.#options.processor;
     if (onStreamTime === undefined) return;

@@ -128,6 +128,11 @@ export class JoinStore<L, R> implements StateStore {
     return true;
   }
 
+  /** An event closes when stream time has passed it, not when it is reached. */
+  get nextCloseMs(): number {
+    return (this.#closing.first?.closesAtMs ?? Number.POSITIVE_INFINITY) + 1;
+  }
+
   /** Forgets events that can have no more partners, in the order of that moment, and hands out those that had none. */
   close(onUnmatched: (key: string, atMs: number, left: L | undefined, right: R | undefined) => void): void {
     for (let held = this.#closing.first; held !== undefined; held = this.#closing.first) {

@@ -63,6 +63,10 @@ export class SessionStore<V, R> implements StateStore {
     return this.#cells.size;
   }
 
+  get nextCloseMs(): number {
+    return this.#ends.earliestMs + this.#options.graceMs;
+  }
+
   /**
    * Adds an event, of stream time or before. `late`: its session would have closed already, and nothing has changed.
    * Sessions are looked at in order of their starts; with each that the event touches it becomes one, within the

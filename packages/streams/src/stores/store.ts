@@ -15,6 +15,8 @@ export interface StateStore {
   drainChanges(): Change[];
   /** Stream time has moved on: what has expired goes, and its removal is among the next changes. */
   advance(streamTimeMs: number): void;
+  /** Stream time at which it has something to close next, `Infinity` for never; of a store that closes things. */
+  readonly nextCloseMs?: number;
   /** Number of keys. */
   readonly size: number;
   /** Grows with every change by a processor: tells whether a record that failed had touched the store. */

@@ -70,6 +70,13 @@ export class WindowStore<V, R> implements StateStore {
     return this.#cells.size;
   }
 
+  get nextCloseMs(): number {
+    const first = this.#panes[0];
+    if (first === undefined) return Number.POSITIVE_INFINITY;
+    const startMs = Math.max(this.#nextStartMs, this.#firstStartWith(first.startMs));
+    return startMs + this.#windows.sizeMs + this.#graceMs;
+  }
+
   /**
    * Adds an event, of stream time or before, to its windows; `onUpdate` gets each of them with its new result. `late`:
    * they have all closed, and nothing has changed. Of an event between, the windows that are still open get it.
