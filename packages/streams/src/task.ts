@@ -4,6 +4,7 @@ import type { DeadLetterValue } from './dead-letter.ts';
 import { deadLetterOf } from './dead-letter.ts';
 import { StreamsError } from './errors.ts';
 import { RecentTexts } from './recent-texts.ts';
+import { checkChange, fits, RECORD_BYTES_MAX } from './record-size.ts';
 import { SourceMetadata } from './source-metadata.ts';
 import type { Change, StateStore } from './stores/store.ts';
 import type {
@@ -15,11 +16,6 @@ import type {
   Topic,
   Topics,
 } from './topology.ts';
-
-/** Key and value of an output together; below the broker's default `message.max.bytes` with room for headers. */
-export const RECORD_BYTES_MAX = 900 * 1024;
-
-const KEY_LENGTH_SHOWN = 200;
 
 /** What a stretch of processing has produced, to be committed as one. */
 export interface Produced {
@@ -197,7 +193,10 @@ export class Task {
     const records = this.#records;
     this.#records = new Map();
     const changes = new Map(Object.entries(this.#stores).map(([name, store]) => [name, store.drainChanges()]));
-    for (const [store, made] of changes) for (const change of made) this.#checkSize(store, change);
+    for (const [store, made] of changes) {
+      const name = `${this.#options.processor.name}.${store}`;
+      for (const change of made) checkChange(name, change);
+    }
     return { records, changes };
   }
 
@@ -323,14 +322,6 @@ export class Task {
     };
   }
 
-  #checkSize(store: string, { key, value }: Change): void {
-    if (fits(key, value)) return;
-    throw new StreamsError(
-      'record-too-large',
-      `store ${this.#options.processor.name}.${store} has ${Buffer.byteLength(value ?? '')} bytes under key ${JSON.stringify(key.slice(0, KEY_LENGTH_SHOWN))}; its changelog takes ${RECORD_BYTES_MAX}. Keep less per key: a value is written whole at every change`,
-    );
-  }
-
   #emit(topic: Topic<unknown>, key: string, value: string | null, eventId: string, timestampMs: number): void {
     if (!fits(key, value)) {
       throw new StreamsError(
@@ -387,12 +378,6 @@ export class Task {
     }
     this.#emitted.length = 0;
   }
-}
-
-/** UTF-8 makes up to three bytes of a UTF-16 unit: most records are measured by their length alone. */
-function fits(key: string, value: string | Buffer | null): boolean {
-  if (value === null || (value.length + key.length) * 3 <= RECORD_BYTES_MAX) return true;
-  return Buffer.byteLength(value) + Buffer.byteLength(key) <= RECORD_BYTES_MAX;
 }
 
 const positionOf = ({ topic, partition, offset }: { topic: string; partition: number; offset: number }): string =>
