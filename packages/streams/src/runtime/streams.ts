@@ -18,6 +18,8 @@ const COMMIT_INTERVAL_MS_DEFAULT = 100;
 const TRANSACTION_TIMEOUT_MS = 60_000;
 /** How long a fetch waits for the first byte; a partition that starts or goes on meanwhile waits for it as well. */
 const POLL_WAIT_MS = 100;
+/** The same while others are paused: they want to be fetched again soon, and cannot before this fetch is over. */
+const PAUSED_POLL_WAIT_MS = 2;
 const RETRY_WAIT_MS = 300;
 const NOTHING_TO_FETCH_WAIT_MS = 5;
 /** Records fetched ahead per input partition: over it its fetching pauses. */
@@ -39,7 +41,7 @@ export interface StreamsOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly deadLetters: Omit<Topic<DeadLetterValue>, 'decode'>;
-  /** At most this long after a record its effects are committed; at once after a quiet time. */
+  /** At most this long after a record its effects are committed; sooner where there is no backlog. */
   readonly commitIntervalMs?: number;
   /** Other instances that keep the stores of each task warm, to take over without a restore. Default: none. */
   readonly standbys?: number;
@@ -221,7 +223,7 @@ async function fetchLoop(
       reader.resume([entry]);
     }
     try {
-      const batches = await reader.poll({ maxWaitMs: POLL_WAIT_MS });
+      const batches = await reader.poll({ maxWaitMs: paused.size === 0 ? POLL_WAIT_MS : PAUSED_POLL_WAIT_MS });
       if (batches.length === 0) await sleep(NOTHING_TO_FETCH_WAIT_MS);
       for (const batch of batches) {
         const { topic, partition } = batch;

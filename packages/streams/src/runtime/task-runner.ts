@@ -11,6 +11,11 @@ import type { TaskRunnerOptions } from './task-runner-options.ts';
 
 /** Records processed before other tasks get their turn of the event loop. */
 const SLICE_RECORDS_MAX = 250;
+/**
+ * A task that has caught up commits when so many times as long has passed as its last commit took, if that is before the
+ * interval is over: soon on a quiet cluster, and on a busy one no more often than behind a backlog.
+ */
+const COMMIT_DURATIONS_APART = 5;
 /** Records processed and not committed; at this the task waits for its commit. */
 const UNCOMMITTED_RECORDS_MAX = 5_000;
 /** How long a fenced task waits before it claims its partition again: by then the group has told who owns it. */
@@ -171,6 +176,7 @@ export class TaskRunner {
     const done = new Set<string>();
     let uncommitted = 0;
     let commitStartedAt = Number.NEGATIVE_INFINITY;
+    let commitMs = Number.POSITIVE_INFINITY;
     let reportedAt = Number.NEGATIVE_INFINITY;
     let committing: Promise<void> | undefined;
     let failure: unknown;
@@ -186,6 +192,7 @@ export class TaskRunner {
           failure = error; // thrown by the loop below, which owns the task
         })
         .finally(() => {
+          commitMs = performance.now() - commitStartedAt;
           committing = undefined;
           this.#wake();
         });
@@ -208,7 +215,8 @@ export class TaskRunner {
       }
       const idled = uncommitted === 0 && committing === undefined && this.#idle(task);
       if (idled) for (const topic of this.#topics) done.add(topic);
-      const dueInMs = commitStartedAt + commitIntervalMs - performance.now();
+      const soonMs = this.#queues.length === 0 ? commitMs * COMMIT_DURATIONS_APART : commitIntervalMs;
+      const dueInMs = commitStartedAt + Math.min(commitIntervalMs, soonMs) - performance.now();
       const due = uncommitted > 0 && (dueInMs <= 0 || uncommitted >= UNCOMMITTED_RECORDS_MAX);
       if ((due || idled) && committing === undefined) startCommit();
       const blocked = uncommitted >= UNCOMMITTED_RECORDS_MAX;
