@@ -54,7 +54,8 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
       assign: async ({ members }) => {
         const all = options.unitsOf(partitionCount);
         const claims = members.map(({ memberId, memberMetadata }) => ({ memberId, ...decodeHeld(memberMetadata) }));
-        const shares = shareOut(idsOf(all), claims);
+        const kinds = new Map(all.map(({ id, kind }) => [id, kind ?? '']));
+        const shares = shareOut(idsOf(all), claims, (id) => kinds.get(id) ?? '');
         const warmable = all.filter(({ standbyPartitions }) => standbyPartitions !== undefined);
         const standbys = shareOutStandbys(idsOf(warmable), options.standbys ?? 0, shares, claims);
         const byId = new Map(all.map((unit) => [unit.id, unit]));

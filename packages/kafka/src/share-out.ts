@@ -7,36 +7,77 @@ export interface Claims {
 }
 
 /**
- * Shares units out among members: as even as can be (sizes differ by one at most), and so that as few as possible
- * change hands; what does goes to a member that is warm for it, if one has room. A unit that two members claim (one of
- * them a zombie) stays with neither by right: the first in order of member id keeps it. The same input gives the same
- * answer, whoever is the leader.
+ * Shares units out among members: as even as can be (sizes differ by one at most, of each kind and of all), and so that
+ * few change hands; what does goes to a member that is warm for it, if one has room. Units of a kind are likely to be as
+ * much work as each other, so nobody gets all of the heavy ones. A unit that two members claim (one of them a zombie)
+ * stays with neither by right: the first in order of member id keeps it. The same input gives the same answer, whoever
+ * is the leader.
  */
-export function shareOut(unitIds: readonly string[], members: readonly Claims[]): Map<string, string[]> {
+export function shareOut(
+  unitIds: readonly string[],
+  members: readonly Claims[],
+  kindOf: (unitId: string) => string = () => '',
+): Map<string, string[]> {
   const sorted = [...members].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
-  const shares = new Map(sorted.map(({ memberId }) => [memberId, [] as string[]]));
-  if (sorted.length === 0) return shares;
-  const floor = Math.floor(unitIds.length / sorted.length);
-  let larger = unitIds.length % sorted.length; // so many members may have one more
-  const free = new Set([...unitIds].sort());
-  const take = (memberId: string, id: string): void => {
-    const share = shares.get(memberId) ?? [];
-    if (!free.has(id) || share.length > floor || (share.length === floor && larger === 0)) return;
-    if (share.length === floor) larger -= 1;
-    free.delete(id);
-    share.push(id);
-  };
+  const byKind = Map.groupBy([...unitIds].sort(), kindOf);
+  const owners = new Map(
+    sorted.toReversed().flatMap(({ memberId, owned }) => owned.map((id) => [id, memberId] as const)),
+  );
+  const ownedOf = (memberId: string, kind: string) =>
+    (byKind.get(kind) ?? []).filter((id) => owners.get(id) === memberId);
 
-  // Who owns most keeps the larger shares: that moves the fewest.
-  for (const { memberId, owned } of [...sorted].sort((a, b) => b.owned.length - a.owned.length)) {
-    for (const id of [...owned].sort()) take(memberId, id);
+  // 1. How many of each kind a member may have, and who gets which of these rooms: the one that can keep the most in it.
+  const rooms = assignRooms(roomsFor(byKind, sorted.length), sorted, (memberId, room) =>
+    [...room].reduce((kept, [kind, size]) => kept + Math.min(size, ownedOf(memberId, kind).length), 0),
+  );
+  // 2. What stays, and then what is free: to who is warm for it, or else to whoever has room.
+  const shares = new Map(sorted.map(({ memberId }) => [memberId, [] as string[]]));
+  for (const [kind, ids] of byKind) {
+    const left = new Map([...rooms].map(([memberId, room]) => [memberId, room.get(kind) ?? 0]));
+    const give = (memberId: string, id: string): boolean => {
+      const size = left.get(memberId) ?? 0;
+      if (size === 0) return false;
+      left.set(memberId, size - 1);
+      shares.get(memberId)?.push(id);
+      return true;
+    };
+    const free = ids.filter((id) => !give(owners.get(id) ?? '', id));
+    const cold = free.filter((id) => !sorted.some(({ memberId, warm }) => warm?.includes(id) && give(memberId, id)));
+    for (const id of cold) sorted.some(({ memberId }) => give(memberId, id));
   }
-  for (const id of [...free]) {
-    const warm = sorted.filter(({ warm }) => warm?.includes(id)).map(({ memberId }) => memberId);
-    for (const memberId of warm.sort((a, b) => sizeOf(shares, a) - sizeOf(shares, b))) take(memberId, id);
-  }
-  for (const id of free) shares.get(poorestOf([...shares.keys()], shares))?.push(id);
   return shares;
+}
+
+/** Deals the units of all kinds out one after the other, as cards are: the number of each kind, by place at the table. */
+function roomsFor(byKind: ReadonlyMap<string, readonly string[]>, places: number): Map<string, number>[] {
+  const rooms = Array.from({ length: places }, () => new Map<string, number>());
+  let place = 0;
+  for (const [kind, ids] of byKind) {
+    for (let i = 0; i < ids.length && places > 0; i++) {
+      const room = rooms[place % places];
+      room?.set(kind, (room.get(kind) ?? 0) + 1);
+      place += 1;
+    }
+  }
+  return rooms;
+}
+
+function assignRooms<R>(
+  rooms: readonly R[],
+  members: readonly Claims[],
+  keptIn: (memberId: string, room: R) => number,
+): Map<string, R> {
+  const choices = members.flatMap(({ memberId }) =>
+    rooms.map((room) => ({ memberId, room, kept: keptIn(memberId, room) })),
+  );
+  const given = new Map<string, R>();
+  const taken = new Set<R>();
+  for (const { memberId, room } of choices.sort((a, b) => b.kept - a.kept)) {
+    if (given.has(memberId) || taken.has(room)) continue;
+    given.set(memberId, room);
+    taken.add(room);
+  }
+  return given;
 }
 
 /**

@@ -145,6 +145,8 @@ export interface PartitionReader {
 /** What is handed out as a whole to one member: a task with its co-partitioned inputs, or a topic with all its partitions. */
 export interface AssignmentUnit {
   readonly id: string;
+  /** Units of a kind are spread evenly, since they are likely to be as much work as each other. */
+  readonly kind?: string;
   readonly partitions: readonly TopicPartition[];
   /** What a standby of it follows; a unit without has none. No partition is one of those of a unit as well. */
   readonly standbyPartitions?: readonly TopicPartition[];

@@ -48,6 +48,60 @@ test('when a member leaves, the others keep what they have', () => {
   assert.deepEqual(after.get('b')?.slice(0, 2), ['task-2', 'task-3']);
 });
 
+test('whoever had all of one kind, a member that joins gets its share of each kind', () => {
+  const all = ['heavy', 'light'].flatMap((kind) => units(4).map((id) => `${kind}/${id}`));
+  const kindOf = (id: string) => id.split('/')[0] ?? '';
+  const shares = shareOut(
+    all,
+    [
+      { memberId: 'a', owned: all },
+      { memberId: 'b', owned: [] },
+    ],
+    kindOf,
+  );
+  for (const share of shares.values()) {
+    assert.equal(share.filter((id) => kindOf(id) === 'heavy').length, 2);
+    assert.equal(share.filter((id) => kindOf(id) === 'light').length, 2);
+  }
+});
+
+test('kinds are shared out evenly whoever joins and leaves, and who stays in a settled group keeps what it has', (t) => {
+  const seed = Date.now() % 1_000_000;
+  t.diagnostic(`seed ${seed}`);
+  const kindOf = (id: string) => id.split('/')[0] ?? '';
+  const anyKinds = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
+  const anySizes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(anyKinds, anySizes, (kinds, groupSizes) => {
+      const all = kinds.flatMap((count, kind) => units(count).map((id) => `${kind}/${id}`));
+      let shares = new Map<string, string[]>();
+      for (const size of groupSizes) {
+        const members = Array.from({ length: size }, (_, i) => ({
+          memberId: `m${i}`,
+          owned: shares.get(`m${i}`) ?? [],
+        }));
+        shares = shareOut(all, members, kindOf);
+        const sizes = [...shares.values()].map(({ length }) => length);
+        assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1, 'as many units each');
+        assert.deepEqual([...shares.values()].flat().sort(), [...all].sort());
+        for (const kind of kinds.keys()) {
+          const most = Math.max(
+            ...[...shares.values()].map((ids) => ids.filter((id) => kindOf(id) === `${kind}`).length),
+          );
+          assert.ok(most <= Math.ceil((kinds[kind] ?? 0) / size), 'as many of each kind');
+        }
+      }
+      const again = shareOut(
+        all,
+        [...shares].map(([memberId, owned]) => ({ memberId, owned })),
+        kindOf,
+      );
+      for (const [memberId, ids] of shares) assert.deepEqual(again.get(memberId)?.toSorted(), ids.toSorted());
+    }),
+    { seed, numRuns: 500 },
+  );
+});
+
 test('without members there is nothing to share', () => {
   assert.equal(shareOut(units(3), []).size, 0);
 });

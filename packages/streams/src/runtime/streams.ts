@@ -172,6 +172,7 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
         const count = Math.max(...topics.map(partitionCount));
         return Array.from({ length: count }, (_, partition) => ({
           id: taskId(processor.name, partition),
+          kind: processor.name,
           partitions: topics.map((topic) => ({ topic, partition })),
           ...(changelogs.length > 0 && { standbyPartitions: changelogs.map((topic) => ({ topic, partition })) }),
         }));
