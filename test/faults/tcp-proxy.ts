@@ -47,7 +47,7 @@ export class TcpProxy {
     return this.#lines.size;
   }
 
-  /** That clients have sent so far, whatever became of it. */
+  /** That have come from either side so far, whatever became of them. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -119,7 +119,7 @@ export class TcpProxy {
   #held(way: 'questions' | 'answers'): Transform {
     return new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
-        if (way === 'questions') this.#bytes += chunk.length;
+        this.#bytes += chunk.length;
         this.#pass(way, chunk.length).then(() => done(null, chunk), done);
       },
     });

@@ -70,9 +70,9 @@ export function slow(link: Link): Fault {
   };
 }
 
-/** A fault of a line that carries nothing would prove nothing. */
+/** A fault of a line to which nothing comes from either side would prove nothing. */
 async function used(proxy: TcpProxy, link: Link, inflict: () => Promise<void>): Promise<void> {
   const before = proxy.bytes;
   await inflict();
-  assert.ok(proxy.bytes > before, `nothing has passed on the way to ${link} meanwhile`);
+  assert.ok(proxy.bytes > before, `nothing was on its way to or from ${link} meanwhile`);
 }

@@ -25,6 +25,7 @@ test('what is stalled arrives when the line flows again', async (t) => {
   client.write('later');
   await sleep(NOTHING_MS);
   assert.equal(received(), '');
+  assert.equal(proxy.bytes, 'later'.length);
   proxy.flow();
   await until(() => received() === 'later');
 });
