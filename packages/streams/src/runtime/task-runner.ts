@@ -12,8 +12,9 @@ import type { TaskRunnerOptions } from './task-runner-options.ts';
 /** Records processed before other tasks get their turn of the event loop. */
 const SLICE_RECORDS_MAX = 250;
 /**
- * A task that has caught up commits when so many times as long has passed as its last commit took, if that is before the
- * interval is over: soon on a quiet cluster, and on a busy one no more often than behind a backlog.
+ * A task that has caught up commits when so many times as long has passed as a commit takes (the quicker of the last two,
+ * as one that was slow by chance says little), if that is before the interval is over: soon on a quiet cluster, and on a
+ * busy one no more often than behind a backlog.
  */
 const COMMIT_DURATIONS_APART = 5;
 /** Records processed and not committed; at this the task waits for its commit. */
@@ -177,6 +178,7 @@ export class TaskRunner {
     let uncommitted = 0;
     let commitStartedAt = Number.NEGATIVE_INFINITY;
     let commitMs = Number.POSITIVE_INFINITY;
+    let commitBeforeMs = Number.POSITIVE_INFINITY;
     let reportedAt = Number.NEGATIVE_INFINITY;
     let committing: Promise<void> | undefined;
     let failure: unknown;
@@ -192,6 +194,7 @@ export class TaskRunner {
           failure = error; // thrown by the loop below, which owns the task
         })
         .finally(() => {
+          commitBeforeMs = commitMs;
           commitMs = performance.now() - commitStartedAt;
           committing = undefined;
           this.#wake();
@@ -215,7 +218,8 @@ export class TaskRunner {
       }
       const idled = uncommitted === 0 && committing === undefined && this.#idle(task);
       if (idled) for (const topic of this.#topics) done.add(topic);
-      const soonMs = this.#queues.length === 0 ? commitMs * COMMIT_DURATIONS_APART : commitIntervalMs;
+      const soonMs =
+        this.#queues.length === 0 ? Math.min(commitMs, commitBeforeMs) * COMMIT_DURATIONS_APART : commitIntervalMs;
       const dueInMs = commitStartedAt + Math.min(commitIntervalMs, soonMs) - performance.now();
       const due = uncommitted > 0 && (dueInMs <= 0 || uncommitted >= UNCOMMITTED_RECORDS_MAX);
       if ((due || idled) && committing === undefined) startCommit();
