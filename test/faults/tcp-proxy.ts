@@ -143,7 +143,9 @@ function flowing(): PromiseWithResolvers<void> {
 
 function end({ client, server }: Line, how: 'reset' | 'end'): void {
   for (const socket of [client, server]) {
-    if (how === 'reset') socket.resetAndDestroy();
+    // A socket that is being shut down cannot be reset (libuv answers EINVAL); Node then never closes its handle, and the
+    // process waits for it in vain at its very end.
+    if (how === 'reset' && !socket.writableEnded) socket.resetAndDestroy();
     else socket.destroy();
   }
 }
