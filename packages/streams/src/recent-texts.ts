@@ -6,8 +6,8 @@ const SLOTS = 4_096; // a power of two
 
 /**
  * Makes strings of UTF-8 bytes, and remembers the short ones it made last: keys and codes come again and again. A
- * string that is there already costs a third of a new one, leaves nothing for the garbage collector, and finds its
- * place in a Map sooner, as its hash is known. Holds at most 4,096 strings of 24 characters.
+ * string that is there already leaves nothing for the garbage collector, and finds its place in a Map sooner, as its hash
+ * is known. Holds at most 4,096 strings of 24 characters.
  */
 export class RecentTexts {
   readonly #texts: string[] = new Array<string>(SLOTS).fill('');

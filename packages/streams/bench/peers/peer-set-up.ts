@@ -27,6 +27,8 @@ export interface PeerSetUp {
   readonly folder: string;
   /** For everything that is run in it. */
   readonly env: NodeJS.ProcessEnv;
+  /** The broker was started here: its first clients pay for what the JVM has not compiled yet. */
+  readonly brokerIsCold: boolean;
   /** Stops the broker, if it was started here. */
   stop(): void;
 }
@@ -98,7 +100,7 @@ export async function setUpPeers(peers: string, home: string, engines: readonly 
       throw error;
     }
   }
-  return { folder, env, stop };
+  return { folder, env, brokerIsCold: !running, stop };
 }
 
 /** Half of it is copied at most: what lives on is little, and with Node's own 16 the process takes 80 MiB more. */
