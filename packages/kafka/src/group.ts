@@ -108,6 +108,10 @@ export async function joinGroup(client: KafkaJs, options: GroupOptions, logger: 
     // From here to GROUP_JOIN kafkajs may already hold the new generation's id: a commit for the old one would pass.
     rebalancing = true;
   });
+  consumer.on(consumer.events.REQUEST, ({ payload: { apiName } }) => {
+    // A member that the broker has forgotten joins again without a word: this is its answer, before anybody has read it.
+    if (apiName === 'JoinGroup') rebalancing = true;
+  });
   consumer.on(consumer.events.STOP, () => {
     // It may join again; until then it has no generation, and a commit would be an error of another kind.
     rebalancing = true;

@@ -46,6 +46,17 @@ test('between losing the group and joining it again commits are fenced, and afte
   assert.equal(commits(), 2);
 });
 
+test('a member that joins again without having been told of a rebalance commits nothing meanwhile', async (t) => {
+  const { group, emit, joined, commits } = await join(t);
+  emit('request', { apiName: 'Heartbeat' });
+  await group.commit(0, OFFSETS);
+  emit('request', { apiName: 'JoinGroup' });
+  await assert.rejects(group.commit(0, OFFSETS), { code: 'fenced' });
+  joined();
+  await group.commit(1, OFFSETS);
+  assert.equal(commits(), 2);
+});
+
 /** kafkajs's types do not tell of the message. */
 function noCoordinator(): Error {
   return Reflect.construct(kafkajs.KafkaJSGroupCoordinatorNotFound, ['Failed to find group coordinator', {}]);
@@ -60,7 +71,7 @@ async function join(t: TestContext) {
   let runs = 0;
   let commits = 0;
   const consumer = {
-    events: { GROUP_JOIN: 'group_join', REBALANCING: 'rebalancing', CRASH: 'crash', STOP: 'stop' },
+    events: { GROUP_JOIN: 'group_join', REBALANCING: 'rebalancing', CRASH: 'crash', STOP: 'stop', REQUEST: 'request' },
     on: (event: string, listener: (event: { payload: unknown }) => void) => events.on(event, listener),
     connect: async () => undefined,
     subscribe: async () => undefined,
