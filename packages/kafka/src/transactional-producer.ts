@@ -49,8 +49,10 @@ export async function createTransactionalProducer(
   }
   const writer = new BatchWriter(cluster, { ...identity, transactional: true }, transactionalId);
 
-  const commit = async ({ batches, groupId, offsets }: Transaction, deadlineMs: number): Promise<void> => {
+  const commit = async ({ batches, groupId = '', offsets = [] }: Transaction, deadlineMs: number): Promise<void> => {
     const assigned = await writer.assign(batches, deadlineMs);
+    // What the coordinator has not been told of has not begun, and cannot be ended.
+    if (assigned.length === 0 && offsets.length === 0) return;
     // 1. Tell the coordinator which partitions take part; it begins the transaction.
     if (assigned.length > 0) {
       const topics = groupByTopic(assigned, ({ partition }) => partition);
@@ -60,6 +62,7 @@ export async function createTransactionalProducer(
     }
     // 2. The records, and beside them the offsets of the input that they were made from.
     const sendOffsets = async () => {
+      if (offsets.length === 0) return;
       await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
         broker.addOffsetsToTxn({ ...identity, groupId }),
       );

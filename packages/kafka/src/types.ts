@@ -99,11 +99,14 @@ export interface Producer {
  * what that one left open.
  */
 export interface TransactionalProducer {
-  /** Writes outputs and input offsets in one transaction, and returns once it is committed. */
+  /**
+   * Writes records, and the offsets of the input that they were made from, in one transaction, and returns once it is
+   * committed. `groupId` and `offsets` are left out where the records do not come from Kafka.
+   */
   commitTransaction(transaction: {
     readonly batches: readonly TopicBatch[];
-    readonly groupId: string;
-    readonly offsets: readonly OffsetCommit[];
+    readonly groupId?: string;
+    readonly offsets?: readonly OffsetCommit[];
   }): Promise<void>;
   close(): Promise<void>;
 }

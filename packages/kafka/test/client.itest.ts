@@ -90,6 +90,27 @@ test('a transaction shows all it wrote and its offsets, and a fenced producer no
   await Promise.all([first.close(), second.close(), reader.close(), admin.close()]);
 });
 
+test('a transaction without offsets shows its records in all topics together, and one without anything is none', async () => {
+  const kafka = connect();
+  const topics = [await createTopic(kafka, 1), await createTopic(kafka, 1)];
+  const transactionalId = unique('txn');
+  const first = await kafka.transactionalProducer({ transactionalId, transactionTimeoutMs: 30_000 });
+  const write = (value: string) => ({ batches: topics.map((topic) => ({ topic, records: [{ key: 'k', value }] })) });
+  await first.commitTransaction({ batches: [] });
+  await first.commitTransaction(write('one'));
+  const second = await kafka.transactionalProducer({ transactionalId, transactionTimeoutMs: 30_000 });
+  await assert.rejects(first.commitTransaction(write('zombie')), { code: 'fenced' });
+  await second.commitTransaction(write('two'));
+  for (const topic of topics) {
+    const reader = await kafka.reader({ isolation: 'read_committed' });
+    reader.assign(fromStart(topic, 1));
+    const values = (await readToEnd(reader, 1)).map(({ value }) => value?.toString());
+    assert.deepEqual(values, ['one', 'two']);
+    await reader.close();
+  }
+  await Promise.all([first.close(), second.close()]);
+});
+
 test('a reader goes on from an offset, pauses, and sees nothing of what it gave up', async () => {
   const kafka = connect();
   const topic = await createTopic(kafka, 2);
