@@ -18,6 +18,7 @@ export * from './telemetry.ts';
 export { parseRfc3339 } from './time.ts';
 export {
   DEAD_LETTER_RETENTION_MS,
+  MARK_RETENTION_MS,
   PARTITIONS_DEFAULT,
   RETENTION_BYTES_PER_PARTITION,
   type TopicContract,

@@ -51,5 +51,9 @@ export const AMOUNT_NUMBER_DIGITS_MAX = 15;
 export const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER;
 /** Values longer than this are never repeated in an error message. */
 export const ECHO_LENGTH_MAX = 64;
+/** Problems that the progress of a batch keeps, so that one that is resumed still knows its first ones. */
+export const BATCH_PROBLEMS_MAX = 20;
+export const PROBLEM_FIELD_LENGTH_MAX = 256;
+export const PROBLEM_MESSAGE_LENGTH_MAX = 1_024;
 /** Base64 of the 1 MiB that Kafka takes as a record by default, rounded up. */
 export const DEAD_LETTER_BASE64_LENGTH_MAX = 1_500_000;

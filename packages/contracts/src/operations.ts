@@ -1,6 +1,13 @@
 import Type from 'typebox';
 import * as field from './fields.ts';
-import { DEAD_LETTER_BASE64_LENGTH_MAX, PARAGRAPH_LENGTH_MAX } from './limits.ts';
+import {
+  BATCH_PROBLEMS_MAX,
+  DEAD_LETTER_BASE64_LENGTH_MAX,
+  NAME_LENGTH_MAX,
+  PARAGRAPH_LENGTH_MAX,
+  PROBLEM_FIELD_LENGTH_MAX,
+  PROBLEM_MESSAGE_LENGTH_MAX,
+} from './limits.ts';
 
 export const CASE_STATUSES = ['open', 'confirmed', 'dismissed'] as const;
 
@@ -60,3 +67,42 @@ export const DeadLetter = Type.Object({
   failed_at: field.timeMs('When it failed.'),
 });
 export type DeadLetter = Type.Static<typeof DeadLetter>;
+
+const rows = (description: string) =>
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: `${description} Rows.` });
+
+/** `batch-progress.v1`: how far a batch has come. Written in the same transaction as the events that it counts. */
+export const BatchProgress = Type.Object({
+  batch_id: field.id('The batch; the key of the record.'),
+  kind: field.name('What the batch is of: payments, labels, ...'),
+  mapping_sha256: Type.Optional(
+    Type.String({ pattern: '^[0-9a-f]{64}$', description: 'Of the mapping, without which the rows mean something else.' }),
+  ),
+  last_line_settled: Type.Integer({
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'Every row that begins up to this line is kept, rejected or skipped. Parquet: rows are lines.',
+  }),
+  received: rows('All that are settled.'),
+  accepted: rows('Kept, with every event that they became.'),
+  rejected: rows('Refused.'),
+  skipped: rows('Left out by the mapping.'),
+  events: Type.Integer({
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: 'Records written; more than `accepted` where the mapping makes several of a row.',
+  }),
+  problems: Type.Array(
+    Type.Object({
+      line: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+      field: field.text('Path of the field.', PROBLEM_FIELD_LENGTH_MAX),
+      code: Type.String({ maxLength: NAME_LENGTH_MAX }),
+      message: field.text('What is wrong, and the remedy.', PROBLEM_MESSAGE_LENGTH_MAX),
+    }),
+    { maxItems: BATCH_PROBLEMS_MAX, description: 'The first ones.' },
+  ),
+  done: Type.Boolean({ description: 'The batch was read to its end.' }),
+  started_at: field.timeMs('When its first row was taken.'),
+  updated_at: field.timeMs('When this was written.'),
+});
+export type BatchProgress = Type.Static<typeof BatchProgress>;

@@ -1,6 +1,6 @@
 import type { Alert, Decision } from './decision.ts';
 import type { Label } from './label.ts';
-import type { DeadLetter, FraudCase } from './operations.ts';
+import type { BatchProgress, DeadLetter, FraudCase } from './operations.ts';
 import type { EnrichedPayment, Payment, PaymentFeatures } from './payment.ts';
 import type { CustomerSource, Device, Merchant, Profile } from './reference.ts';
 import type { Rule } from './rule.ts';
@@ -254,4 +254,18 @@ export const samples = {
     headers: { schema: 'payment.v1' },
     failed_at: 1_772_366_401_000,
   } satisfies DeadLetter as DeadLetter,
+  batchProgress: {
+    batch_id: 'payments-2018',
+    kind: 'payments',
+    last_line_settled: 2_001,
+    received: 2_000,
+    accepted: 1_999,
+    rejected: 1,
+    skipped: 0,
+    events: 1_999,
+    problems: [{ line: 17, field: 'currency', code: 'unknown-value', message: 'is no currency' }],
+    done: false,
+    started_at: 1_772_366_400_000,
+    updated_at: 1_772_366_460_000,
+  } satisfies BatchProgress as BatchProgress,
 };

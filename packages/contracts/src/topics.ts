@@ -49,6 +49,7 @@ export function createTopics(options: TopicOptions = {}) {
     fraudRules:         topic('fraud.rules',          'rule.v1',               'table',   'one',    ofRule),
     fraudCases:         topic('fraud.cases',          'case.v1',               'table',   'one',    ofReference((value) => value.case_id)),
     deadLetters:        topic('dead-letters',         'dead-letter.v1',        'letters', 'one',    ofDeadLetter),
+    batchesProgress:    topic('batches.progress',     'batch-progress.v1',     'marks',   'one',    ofReference((value) => value.batch_id)),
   } as const;
 }
 

@@ -17,6 +17,7 @@ test('the table names every topic of the design with its schema, partitions and 
   assert.deepEqual(
     table.sort(([a], [b]) => String(a).localeCompare(String(b))),
     [
+      ['batches.progress', 'batch-progress.v1', 1, 'compact,delete'],
       ['customers.accounts', 'customer-source.v1', 4, 'compact'],
       ['customers.crm', 'customer-source.v1', 4, 'compact'],
       ['customers.kyc', 'customer-source.v1', 4, 'compact'],
@@ -49,8 +50,9 @@ test('prefix and partitions apply to all topics that are joined, and small table
 });
 
 test('no topic that is stamped with event time loses records by their age, and all take events that are years old', () => {
+  const ofTheWallClock = ['dead-letters', 'batches.progress'];
   for (const topic of allTopics(topics)) {
-    assert.equal(topic.config['retention.ms'], topic.name === 'dead-letters' ? '2592000000' : '-1', topic.name);
+    assert.equal(topic.config['retention.ms'], ofTheWallClock.includes(topic.name) ? '2592000000' : '-1', topic.name);
     assert.equal(topic.config['message.timestamp.type'], 'CreateTime');
     assert.equal(topic.config['message.timestamp.before.max.ms'], '9223372036854775807');
     assert.equal(topic.config['message.timestamp.after.max.ms'], '3600000');
@@ -62,6 +64,13 @@ test('streams are bounded by bytes, tables are compacted without a bound', () =>
   assert.equal(topics.paymentsRaw.config['cleanup.policy'], 'delete');
   assert.equal(topics.merchants.config['retention.bytes'], '-1');
   assert.equal(topics.merchants.config['cleanup.policy'], 'compact');
+});
+
+test('marks are compacted in small segments, and forgotten with the dead letters', () => {
+  const { config } = topics.batchesProgress;
+  assert.equal(config['cleanup.policy'], 'compact,delete');
+  assert.equal(config['segment.bytes'], '8388608');
+  assert.equal(config['retention.ms'], topics.deadLetters.config['retention.ms']);
 });
 
 test('each topic has its key, timestamp and event id', () => {
@@ -111,6 +120,11 @@ test('each topic has its key, timestamp and event id', () => {
     1_772_366_401_000,
     'payments.raw:2:1235',
   ]);
+  assert.deepEqual(of(topics.batchesProgress, samples.batchProgress), [
+    'payments-2018',
+    1_772_366_460_000,
+    'payments-2018:1772366460000',
+  ]);
 });
 
 test("a transfer is keyed by its payee, an alert of a device by its owner, and a device's own if it has none", () => {
@@ -133,7 +147,7 @@ test('ensureTopics asks for all topics in one call', async () => {
   const calls: TopicSpec[][] = [];
   await ensureTopics({ createTopics: async (specs) => void calls.push(specs) }, topics);
   assert.equal(calls.length, 1);
-  assert.equal(calls[0]?.length, 18);
+  assert.equal(calls[0]?.length, 19);
   const spec = calls[0]?.find(({ name }) => name === 'payments.raw');
   assert.deepEqual(spec, { name: 'payments.raw', partitions: 4, config: topics.paymentsRaw.config });
 });
