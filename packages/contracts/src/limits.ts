@@ -55,5 +55,9 @@ export const ECHO_LENGTH_MAX = 64;
 export const BATCH_PROBLEMS_MAX = 20;
 export const PROBLEM_FIELD_LENGTH_MAX = 256;
 export const PROBLEM_MESSAGE_LENGTH_MAX = 1_024;
+/** Stages that may have refused one and the same record. */
+export const REDRIVE_STAGES_MAX = 16;
+/** Events that one dead letter may become: an MQTT message is an array of up to so many. */
+export const REDRIVE_EVENTS_MAX = TELEMETRY_BATCH_MAX;
 /** Base64 of the 1 MiB that Kafka takes as a record by default, rounded up. */
 export const DEAD_LETTER_BASE64_LENGTH_MAX = 1_500_000;

@@ -1,12 +1,15 @@
 import Type from 'typebox';
 import * as field from './fields.ts';
 import {
+  ALERT_ID_LENGTH_MAX,
   BATCH_PROBLEMS_MAX,
   DEAD_LETTER_BASE64_LENGTH_MAX,
   NAME_LENGTH_MAX,
   PARAGRAPH_LENGTH_MAX,
   PROBLEM_FIELD_LENGTH_MAX,
   PROBLEM_MESSAGE_LENGTH_MAX,
+  REDRIVE_EVENTS_MAX,
+  REDRIVE_STAGES_MAX,
 } from './limits.ts';
 
 export const CASE_STATUSES = ['open', 'confirmed', 'dismissed'] as const;
@@ -67,6 +70,23 @@ export const DeadLetter = Type.Object({
   failed_at: field.timeMs('When it failed.'),
 });
 export type DeadLetter = Type.Static<typeof DeadLetter>;
+
+/** `redrive.v1`: what became of a dead letter. Written in the same transaction as the events that were made of it. */
+export const Redrive = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 320, description: 'Of the dead letter; the key of the record.' }),
+  stages: Type.Array(field.text('A stage that had refused it.'), {
+    minItems: 1,
+    maxItems: REDRIVE_STAGES_MAX,
+    description: 'All stages for which it has been redriven, by now.',
+  }),
+  topic: field.topic(),
+  event_ids: Type.Array(Type.String({ maxLength: ALERT_ID_LENGTH_MAX }), {
+    maxItems: REDRIVE_EVENTS_MAX,
+    description: 'Ids of the events that it became.',
+  }),
+  redriven_at: field.timeMs('When it was sent again.'),
+});
+export type Redrive = Type.Static<typeof Redrive>;
 
 const rows = (description: string) =>
   Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: `${description} Rows.` });

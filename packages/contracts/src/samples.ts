@@ -1,6 +1,6 @@
 import type { Alert, Decision } from './decision.ts';
 import type { Label } from './label.ts';
-import type { BatchProgress, DeadLetter, FraudCase } from './operations.ts';
+import type { BatchProgress, DeadLetter, FraudCase, Redrive } from './operations.ts';
 import type { EnrichedPayment, Payment, PaymentFeatures } from './payment.ts';
 import type { CustomerSource, Device, Merchant, Profile } from './reference.ts';
 import type { Rule } from './rule.ts';
@@ -254,6 +254,13 @@ export const samples = {
     headers: { schema: 'payment.v1' },
     failed_at: 1_772_366_401_000,
   } satisfies DeadLetter as DeadLetter,
+  redrive: {
+    id: '2f1c0a52-6f0e-4f0b-9a64-0c6f5f1f8f11',
+    stages: ['ingest'],
+    topic: 'telemetry.raw',
+    event_ids: ['term-03156:1772366340000:4711'],
+    redriven_at: 1_772_370_000_000,
+  } satisfies Redrive as Redrive,
   batchProgress: {
     batch_id: 'payments-2018',
     kind: 'payments',

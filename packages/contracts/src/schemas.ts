@@ -1,6 +1,6 @@
 import { Alert, Decision } from './decision.ts';
 import { Label } from './label.ts';
-import { BatchProgress, DeadLetter, FraudCase } from './operations.ts';
+import { BatchProgress, DeadLetter, FraudCase, Redrive } from './operations.ts';
 import { EnrichedPayment, Payment, PaymentFeatures } from './payment.ts';
 import { CustomerSource, Device, Merchant, Profile } from './reference.ts';
 import { Rule } from './rule.ts';
@@ -24,6 +24,7 @@ export const schemas = {
   'rule.v1': Rule,
   'case.v1': FraudCase,
   'dead-letter.v1': DeadLetter,
+  'redrive.v1': Redrive,
   'batch-progress.v1': BatchProgress,
 } as const;
 export type SchemaName = keyof typeof schemas;

@@ -49,6 +49,7 @@ export function createTopics(options: TopicOptions = {}) {
     fraudRules:         topic('fraud.rules',          'rule.v1',               'table',   'one',    ofRule),
     fraudCases:         topic('fraud.cases',          'case.v1',               'table',   'one',    ofReference((value) => value.case_id)),
     deadLetters:        topic('dead-letters',         'dead-letter.v1',        'letters', 'one',    ofDeadLetter),
+    deadLettersRedriven: topic('dead-letters.redriven', 'redrive.v1',          'marks',   'one',    ofRedrive),
     batchesProgress:    topic('batches.progress',     'batch-progress.v1',     'marks',   'one',    ofReference((value) => value.batch_id)),
   } as const;
 }
@@ -124,6 +125,11 @@ const ofDeadLetter = {
   key: (value: ValueOf<'dead-letter.v1'>) => value.id,
   timestampMs: (value: ValueOf<'dead-letter.v1'>) => value.failed_at,
   eventId: (value: ValueOf<'dead-letter.v1'>) => value.id,
+};
+const ofRedrive = {
+  key: (value: ValueOf<'redrive.v1'>) => value.id,
+  timestampMs: (value: ValueOf<'redrive.v1'>) => value.redriven_at,
+  eventId: (value: ValueOf<'redrive.v1'>) => `${value.id}:${value.redriven_at}`,
 };
 
 /** Reference data: the same key with another time is another version of it. */

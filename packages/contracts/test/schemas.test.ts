@@ -27,6 +27,7 @@ const sampleOf: Record<SchemaName, object> = {
   'rule.v1': samples.rule,
   'case.v1': samples.fraudCase,
   'dead-letter.v1': samples.deadLetter,
+  'redrive.v1': samples.redrive,
   'batch-progress.v1': samples.batchProgress,
 };
 const published: Record<string, object> = jsonSchemas();

@@ -23,6 +23,7 @@ test('the table names every topic of the design with its schema, partitions and 
       ['customers.kyc', 'customer-source.v1', 4, 'compact'],
       ['customers.profile', 'profile.v1', 4, 'compact'],
       ['dead-letters', 'dead-letter.v1', 1, 'delete'],
+      ['dead-letters.redriven', 'redrive.v1', 1, 'compact,delete'],
       ['fraud.alerts', 'alert.v1', 4, 'delete'],
       ['fraud.cases', 'case.v1', 1, 'compact'],
       ['fraud.decisions', 'decision.v1', 4, 'delete'],
@@ -50,7 +51,7 @@ test('prefix and partitions apply to all topics that are joined, and small table
 });
 
 test('no topic that is stamped with event time loses records by their age, and all take events that are years old', () => {
-  const ofTheWallClock = ['dead-letters', 'batches.progress'];
+  const ofTheWallClock = ['dead-letters', 'dead-letters.redriven', 'batches.progress'];
   for (const topic of allTopics(topics)) {
     assert.equal(topic.config['retention.ms'], ofTheWallClock.includes(topic.name) ? '2592000000' : '-1', topic.name);
     assert.equal(topic.config['message.timestamp.type'], 'CreateTime');
@@ -119,6 +120,11 @@ test('each topic has its key, timestamp and event id', () => {
     'payments.raw:2:1235',
     1_772_366_401_000,
     'payments.raw:2:1235',
+  ]);
+  assert.deepEqual(of(topics.deadLettersRedriven, samples.redrive), [
+    '2f1c0a52-6f0e-4f0b-9a64-0c6f5f1f8f11',
+    1_772_370_000_000,
+    '2f1c0a52-6f0e-4f0b-9a64-0c6f5f1f8f11:1772370000000',
   ]);
   assert.deepEqual(of(topics.batchesProgress, samples.batchProgress), [
     'payments-2018',
