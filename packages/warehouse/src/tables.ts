@@ -9,6 +9,7 @@ export const TABLES = [
   'profiles',
   'labels',
   'dead_letters',
+  'redrives',
   'ledger',
 ] as const;
 export type TableName = (typeof TABLES)[number];

@@ -14,7 +14,7 @@ test('several services that migrate at once leave each migration recorded once',
   const rows = await warehouse.query<{ version: number }>('SELECT version FROM schema_migrations ORDER BY version');
   assert.deepEqual(
     rows.map(({ version }) => version),
-    [1, 2],
+    [1, 2, 3],
   );
   assert.deepEqual(await warehouse.migrate(), []);
 });
@@ -123,6 +123,7 @@ const SAMPLES = {
   profiles: samples.profile,
   labels: samples.label,
   dead_letters: samples.deadLetter,
+  redrives: samples.redrive,
 } as const;
 
 function row(table: TableName, offset: number, event: object): Buffer {

@@ -3,7 +3,8 @@ import type { OutRecord } from '@millrace/kafka';
 import type { RefusedRecord } from './block.ts';
 import { ingestedAtMs } from './rows.ts';
 
-const STAGE = 'sink';
+/** What dead letters of this service call it. */
+export const STAGE = 'sink';
 
 /** The dead letter of a record that cannot be stored, ready to be sent. Sent twice, it has the same id twice. */
 export function deadLetterRecord(

@@ -1,6 +1,7 @@
-import type { TopicContract, Topics } from '@millrace/contracts';
+import { HEADER_REDRIVEN_FOR, isForStage, type TopicContract, type Topics } from '@millrace/contracts';
 import type { RecordTableName } from '@millrace/warehouse';
-import { idRow, metricRows, type RowMaker, splicedRow, versionRow } from './rows.ts';
+import { STAGE } from './dead-letter.ts';
+import { idRow, metricRows, type RowMaker, type Rows, splicedRow, versionRow } from './rows.ts';
 
 /** From a topic into a table. */
 export interface Route {
@@ -27,6 +28,7 @@ export function createRoutes(topics: Topics): readonly Route[] {
     route(customersProfile, 'profiles', versionRow(customersProfile, 'customer_id')),
     route(topics.fraudLabels, 'labels', splicedRow(topics.fraudLabels)),
     route(topics.deadLetters, 'dead_letters', splicedRow(topics.deadLetters)),
+    route(topics.deadLettersRedriven, 'redrives', splicedRow(topics.deadLettersRedriven)),
   ];
 }
 
@@ -36,5 +38,15 @@ function route<T>(
   rows: RowMaker,
   { refused = 'dead-letter', urgent = false }: Partial<Pick<Route, 'refused' | 'urgent'>> = {},
 ): Route {
-  return { topic: contract.name, table, rows, refused, urgent };
+  return { topic: contract.name, table, rows: unlessForOthers(rows), refused, urgent };
+}
+
+const NO_ROWS: Rows = { lines: [], count: 0 };
+
+/** A record that was made again of a dead letter, and that had been stored the first time, is passed by. */
+function unlessForOthers(rows: RowMaker): RowMaker {
+  return (record, careful) => {
+    const stages = record.headers[HEADER_REDRIVEN_FOR]?.toString();
+    return isForStage(stages, STAGE) ? rows(record, careful) : NO_ROWS;
+  };
 }

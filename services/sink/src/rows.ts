@@ -1,7 +1,10 @@
 import { ContractError, HEADER_EVENT_ID, HEADER_INGESTED_AT, type TopicContract } from '@millrace/contracts';
 import type { InRecord } from '@millrace/kafka';
 
-/** What a record becomes: lines of JSONEachRow (each ends with a newline), or the reason why it cannot be stored. */
+/**
+ * What a record becomes: lines of JSONEachRow (each ends with a newline; none for a record that is not for us), or the
+ * reason why it cannot be stored.
+ */
 export type Rows = { readonly lines: readonly (Buffer | string)[]; readonly count: number } | Refusal;
 
 export interface Refusal {

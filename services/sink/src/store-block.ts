@@ -126,14 +126,12 @@ async function insertVisibly(
 function missingFrom(route: Route, records: Block['records'], stored: ReadonlySet<string>): RefusedRecord[] {
   return records
     .filter(({ partition, offset }) => !stored.has(`${partition}:${offset}`))
-    .map((record) => {
+    .flatMap((record) => {
       const rows = route.rows(record, true);
-      if ('reason' in rows) return { record, ...rows };
-      return {
-        record,
-        reason: 'refused-by-warehouse',
-        message: `ClickHouse cannot read it as a row of ${route.table}`,
-      };
+      if ('reason' in rows) return [{ record, ...rows }];
+      if (rows.count === 0) return []; // a record that is not for us
+      const message = `ClickHouse cannot read it as a row of ${route.table}`;
+      return [{ record, reason: 'refused-by-warehouse', message }];
     });
 }
 

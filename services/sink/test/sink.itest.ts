@@ -24,6 +24,10 @@ test('a record of every topic is stored once in its table, with where it came fr
     },
     { topic: topics.fraudLabels.name, records: [recordOf(topics.fraudLabels, samples.label)] },
     { topic: topics.deadLetters.name, records: [recordOf(topics.deadLetters, letter)] },
+    {
+      topic: topics.deadLettersRedriven.name,
+      records: [recordOf(topics.deadLettersRedriven, { ...samples.redrive, redriven_at: Date.now() })],
+    },
   ]);
   const expected = {
     payments_raw: 1,
@@ -35,6 +39,7 @@ test('a record of every topic is stored once in its table, with where it came fr
     profiles: 2,
     labels: 1,
     dead_letters: 1,
+    redrives: 1,
   } as const;
   for (const [table, rows] of Object.entries(expected)) await waitForRows(table as keyof typeof expected, rows);
   for (const [table, rows] of Object.entries(expected)) assert.equal(await count(table as keyof typeof expected), rows);
@@ -96,4 +101,20 @@ test('a poison record becomes a dead letter with its bytes, and those around it 
     { topic: labels.name, records: [{ key: 'k', value: `${JSON.stringify(samples.label, null, 2)}\n` }] },
   ]);
   await waitForRows('labels', 7);
+});
+
+test('a record that was redriven for other stages is passed by, and one for this stage is stored', async (t) => {
+  const { topics, producer, start, waitForRows, count, warehouse } = await createTestSink(t);
+  const { fraudLabels } = topics;
+  const record = (id: string, stages: string | undefined) => {
+    const { headers, ...others } = recordOf(fraudLabels, { ...samples.label, transaction_id: id });
+    return { ...others, partition: 0, headers: { ...headers, ...(stages !== undefined && { redriven_for: stages }) } };
+  };
+  const records = [record('mine', 'customer,sink'), record('theirs', 'customer'), record('everybody', undefined)];
+  await producer.send([{ topic: fraudLabels.name, records }]);
+  start();
+  await waitForRows('labels', 2);
+  const ids = await warehouse.query<{ id: string }>('SELECT transaction_id AS id FROM labels ORDER BY _offset');
+  assert.deepEqual(ids, [{ id: 'mine' }, { id: 'everybody' }]);
+  assert.equal(await count('dead_letters'), 0);
 });

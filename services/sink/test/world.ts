@@ -6,8 +6,8 @@ import type { Route } from '../src/routes.ts';
 import type { Outside } from '../src/store-block.ts';
 import { IDLE_POLL_MS, runTopic } from '../src/topic-loop.ts';
 
-/** What a record of the model is: `poison` breaks its contract, `stubborn` only ClickHouse refuses. */
-export type Kind = 'good' | 'poison' | 'stubborn';
+/** What a record of the model is: `poison` breaks its contract, `stubborn` only ClickHouse refuses, `foreign` is for others. */
+export type Kind = 'good' | 'poison' | 'stubborn' | 'foreign';
 
 /** What befalls one call to the outside. Between two calls nothing can happen that these do not show. */
 export type Fate =
@@ -223,10 +223,12 @@ const ROUTE: Route = {
   table: 'labels',
   refused: 'dead-letter',
   urgent: true,
-  rows: (record, careful) =>
-    careful && kindOf(record) === 'poison'
-      ? { reason: 'schema', message: 'poison' }
-      : { lines: [`${keyOf(record)} ${kindOf(record)}\n`], count: ROWS_PER_RECORD },
+  rows: (record, careful) => {
+    const kind = kindOf(record);
+    if (kind === 'foreign') return { lines: [], count: 0 };
+    if (careful && kind === 'poison') return { reason: 'schema', message: 'poison' };
+    return { lines: [`${keyOf(record)} ${kind}\n`], count: ROWS_PER_RECORD };
+  },
 };
 const METRICS = createSinkMetrics(createMetrics('test'));
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore } as never;
