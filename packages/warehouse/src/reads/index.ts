@@ -1,5 +1,16 @@
 export { type Page, type PagePosition, READ_MS_MAX, type TimeRange } from './connection.ts';
 export {
+  countDeadLetters,
+  type DeadLetterFilter,
+  type LetterFailure,
+  type LetterPage,
+  type LetterPosition,
+  type LetterRedrive,
+  listDeadLetters,
+  readDeadLetters,
+  type StoredLetter,
+} from './dead-letters.ts';
+export {
   type DeviceMetric,
   type DeviceReading,
   type DeviceSummary,
