@@ -1,4 +1,8 @@
-import type { InRecord } from '@millrace/kafka';
+import type { InRecord, OutRecord } from '@millrace/kafka';
+import type { Topic } from './topology.ts';
+
+/** Where letters are written; who reads it finds letters of other origins as well. */
+export type DeadLetterTopic = Omit<Topic<DeadLetterValue>, 'decode'>;
 
 /** A record that could not be processed, as it is kept: the contracts package's `dead-letter.v1`. */
 export interface DeadLetterValue {
@@ -50,6 +54,22 @@ export function deadLetterOf(
     headers: Object.fromEntries(headers),
     failed_at: failedAtMs,
   };
+}
+
+/** A letter as a record of its topic. */
+export function deadLetterRecord(topic: DeadLetterTopic, letter: DeadLetterValue): OutRecord {
+  return {
+    key: topic.key(letter),
+    value: topic.encode(letter),
+    headers: { ...(topic.schema === undefined ? {} : { schema: topic.schema }), event_id: topic.eventId(letter) },
+    timestampMs: topic.timestampMs(letter),
+  };
+}
+
+/** What an error says of itself: contract errors have a code that says what is wrong with a record. */
+export function reasonOf(error: unknown, otherwise: string): string {
+  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
+  return typeof code === 'string' ? code : otherwise;
 }
 
 /** A cut may fall between the halves of a surrogate pair; what is left must still be Unicode. */

@@ -8,6 +8,7 @@ export type StreamsErrorCode =
   | 'still-running' // what needs a stopped application was asked of one that runs
   | 'not-found' // there is no such topic, record or key
   | 'undecodable' // a record is not what its topic says
+  | 'invalid-event' // Lambda was called with something else than an event of Kafka
   | 'closed';
 
 /** The one error of this package; code switches on `code`. */

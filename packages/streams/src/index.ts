@@ -9,6 +9,13 @@ export type { Emission, SessionOptions, SessionUpdate, Windowed, WindowOptions }
 export { StreamsError, type StreamsErrorCode } from './errors.ts';
 export { type Codec, type JoinKind, JoinStore, type JoinStoreOptions, joinStore } from './joins/join-store.ts';
 export { type FieldKind, type FieldKinds, type FieldsOf, jsonFields } from './json-fields.ts';
+export type { KafkaBatchAnswer, KafkaEvent, KafkaEventRecord, KafkaItemIdentifier } from './lambda/kafka-event.ts';
+export {
+  createKafkaEventHandler,
+  type InvocationContext,
+  type KafkaEventHandler,
+  type KafkaEventHandlerOptions,
+} from './lambda/kafka-event-handler.ts';
 export { type Streams, type StreamsOptions, startStreams } from './runtime/streams.ts';
 export { HyperLogLog } from './sketches/hyper-log-log.ts';
 export { KeyValueStore, keyValueStore } from './stores/key-value-store.ts';

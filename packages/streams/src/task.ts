@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer'; // the global of that name is a getter, and this is a hot path
 import type { InRecord, OutRecord } from '@millrace/kafka';
-import type { DeadLetterValue } from './dead-letter.ts';
-import { deadLetterOf } from './dead-letter.ts';
+import { type DeadLetterTopic, deadLetterOf, deadLetterRecord, reasonOf } from './dead-letter.ts';
 import { StreamsError } from './errors.ts';
 import { RecentTexts } from './recent-texts.ts';
 import { checkChange, fits, RECORD_BYTES_MAX } from './record-size.ts';
@@ -31,8 +30,7 @@ export interface TaskOptions {
   readonly globals: Readonly<Record<string, GlobalTable<unknown>>>;
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number;
-  /** Written only; who reads it finds letters of other origins as well. */
-  readonly deadLetters: Omit<Topic<DeadLetterValue>, 'decode'> | undefined;
+  readonly deadLetters: DeadLetterTopic | undefined;
   readonly observe: TaskObserver;
 }
 
@@ -120,6 +118,12 @@ export class Task {
     this.#skipped.set(positionOf(record), cause);
   }
 
+  /** Puts a record aside unread, as a letter in `to`. */
+  setAside(record: InRecord, reason: string, message: string, to: TaskOptions['deadLetters']): void {
+    this.#putAside(record, reason, message, to);
+    this.#keepEmitted();
+  }
+
   process(record: InRecord): void {
     const input = this.#inputs.get(record.topic);
     if (input === undefined)
@@ -128,6 +132,7 @@ export class Task {
     this.#metadata = undefined;
     this.#late = false;
     this.#quietSinceMs = undefined;
+    if (isForOthers(record, input.topic, this.#options.processor.name)) return;
     const skippedFor = this.#skipped.size === 0 ? undefined : this.#skipped.get(positionOf(record));
     if (skippedFor !== undefined) {
       this.#skipped.delete(positionOf(record));
@@ -141,7 +146,7 @@ export class Task {
       value = bytes === null ? null : input.topic.decode(bytes);
     } catch (error) {
       if (this.#options.processor.onError === 'stop') throw this.#stopAt(record, 'cannot read', error);
-      this.#putAside(record, codeOf(error) ?? 'undecodable', messageOf(error));
+      this.#putAside(record, reasonOf(error, 'undecodable'), messageOf(error));
       this.#keepEmitted();
       return;
     }
@@ -254,7 +259,7 @@ export class Task {
     const nobodysFault = error instanceof StreamsError && error.code !== 'record-too-large';
     if (this.#options.processor.onError === 'stop' || nobodysFault) throw this.#stopAt(record, 'failed on', error);
     if (storesChanged) throw new PoisonedTask(record, error);
-    this.#putAside(record, codeOf(error) ?? 'processor-error', messageOf(error));
+    this.#putAside(record, reasonOf(error, 'processor-error'), messageOf(error));
   }
 
   /** The remedy is in the code or its settings: started again, the application comes to the same record. */
@@ -343,8 +348,8 @@ export class Task {
     this.#append(topic.name, { key, value, headers, timestampMs });
   }
 
-  #putAside(record: InRecord, reason: string, message: string): void {
-    const { processor, deadLetters, now, observe } = this.#options;
+  #putAside(record: InRecord, reason: string, message: string, deadLetters = this.#options.deadLetters): void {
+    const { processor, now, observe } = this.#options;
     if (deadLetters === undefined) {
       throw new StreamsError(
         'processor-failed',
@@ -353,16 +358,7 @@ export class Task {
     }
     observe.deadLetter(reason);
     const letter = deadLetterOf(record, processor.name, reason, message, now());
-    const headers = {
-      ...(deadLetters.schema === undefined ? {} : { schema: deadLetters.schema }),
-      event_id: deadLetters.eventId(letter),
-    };
-    this.#append(deadLetters.name, {
-      key: deadLetters.key(letter),
-      value: deadLetters.encode(letter),
-      headers,
-      timestampMs: deadLetters.timestampMs(letter),
-    });
+    this.#append(deadLetters.name, deadLetterRecord(deadLetters, letter));
   }
 
   #append(topic: string, record: OutRecord): void {
@@ -385,8 +381,11 @@ const positionOf = ({ topic, partition, offset }: { topic: string; partition: nu
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** The code of an error that has one: contract errors say what is wrong with a record. */
-function codeOf(error: unknown): string | undefined {
-  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
-  return typeof code === 'string' ? code : undefined;
+/**
+ * A record that was made again of a dead letter names the stages that had refused it (the header `redriven_for`), if
+ * others have processed it. What has no schema has no such headers either, and is spared the look.
+ */
+function isForOthers({ headers }: InRecord, { schema }: Topic<unknown>, stage: string): boolean {
+  const stages = schema === undefined ? undefined : headers.redriven_for?.toString('utf8');
+  return stages !== undefined && !stages.split(',').includes(stage);
 }

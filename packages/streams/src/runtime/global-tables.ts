@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Kafka, type KafkaAdmin, KafkaError, type ReadBatch } from '@millrace/kafka';
+import {
+  type InRecord,
+  type Kafka,
+  type KafkaAdmin,
+  KafkaError,
+  type PartitionReader,
+  type ReadBatch,
+} from '@millrace/kafka';
 import type { Logger } from '@millrace/observability';
 import { VersionedTable } from '../global-table.ts';
 import type { Topic } from '../topology.ts';
@@ -14,37 +21,48 @@ export interface GlobalTables {
   close(): Promise<void>;
 }
 
+/** Whole topics in memory, read on as far as their owner asks. */
+export interface TableReader {
+  readonly tables: ReadonlyMap<string, VersionedTable<unknown>>;
+  /** Every partition has answered since the last `startOver` that it has no more. */
+  readonly isCaughtUp: boolean;
+  /** From now on the tables count as caught up when they have all that is there now. */
+  startOver(): void;
+  /** Waits up to `maxWaitMs` for records. Throws `KafkaError`; a `retriable` one changes nothing. */
+  poll(maxWaitMs: number): Promise<void>;
+  /** The next `poll` connects anew, and goes on where the last one ended. */
+  close(): Promise<void>;
+}
+
+export type PutAside = (record: InRecord, error: unknown) => Promise<void>;
+
 /**
- * Keeps whole topics in memory. Every instance reads all of them from the start, in no consumer group, and goes on
- * reading. A record that cannot be decoded is logged and left out: which instance should put it aside?
+ * Whole topics, from their start, in no consumer group. A record that cannot be decoded is logged and left out of the
+ * table, and handed to `putAside` by every instance that comes by it.
  */
-export async function startGlobalTables(
+export async function openTableReader(
   kafka: Kafka,
   admin: KafkaAdmin,
   topics: readonly Topic<unknown>[],
   logger: Logger,
-  onFatal: (error: Error) => void,
-): Promise<GlobalTables> {
+  putAside: PutAside = async () => undefined,
+): Promise<TableReader> {
   const byName = new Map(topics.map((topic) => [topic.name, topic]));
   const tables = new Map([...byName.keys()].map((name) => [name, new VersionedTable<unknown>()]));
-  if (byName.size === 0) return { tables, ready: Promise.resolve(), close: async () => undefined };
-
-  const reader = await kafka.reader({ isolation: 'read_committed' });
-  const behind = new Set<string>();
+  const positions = new Map<string, { topic: string; partition: number; offset: number | 'start' }>();
   for (const topic of byName.keys()) {
-    for (const { partition } of await admin.offsets(topic)) {
-      behind.add(`${topic}/${partition}`);
-      reader.assign([{ topic, partition, offset: 'start' }]);
-    }
+    for (const { partition } of await admin.offsets(topic))
+      positions.set(`${topic}/${partition}`, { topic, partition, offset: 'start' });
   }
-  let closed = false;
-  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  let behind = new Set(positions.keys());
+  let reader: PartitionReader | undefined;
 
-  const apply = ({ topic, partition, records, nextOffset, endOffset }: ReadBatch) => {
+  const apply = async ({ topic, partition, records, nextOffset, endOffset }: ReadBatch) => {
     const contract = byName.get(topic);
     const table = tables.get(topic);
     if (contract === undefined || table === undefined) return;
-    for (const { key, value, timestampMs, offset } of records) {
+    for (const record of records) {
+      const { key, value, timestampMs, offset } = record;
       try {
         table.apply(key?.toString('utf8') ?? '', timestampMs, value === null ? null : contract.decode(value));
       } catch (error) {
@@ -52,15 +70,53 @@ export async function startGlobalTables(
           { err: error, topic, partition, offset },
           'a record of a reference topic cannot be read and is left out; write its key again',
         );
+        await putAside(record, error);
       }
     }
+    positions.set(`${topic}/${partition}`, { topic, partition, offset: nextOffset });
     if (nextOffset >= endOffset) behind.delete(`${topic}/${partition}`);
-    if (behind.size === 0) resolve();
   };
+  return {
+    tables,
+    get isCaughtUp() {
+      return behind.size === 0;
+    },
+    startOver: () => {
+      behind = new Set(positions.keys());
+    },
+    poll: async (maxWaitMs) => {
+      if (reader === undefined) {
+        reader = await kafka.reader({ isolation: 'read_committed' });
+        reader.assign([...positions.values()]);
+      }
+      for (const batch of await reader.poll({ maxWaitMs })) await apply(batch);
+    },
+    close: async () => {
+      const closing = reader;
+      reader = undefined;
+      await closing?.close();
+    },
+  };
+}
+
+/** Keeps whole topics in memory: every instance reads all of them, and goes on reading. */
+export async function startGlobalTables(
+  kafka: Kafka,
+  admin: KafkaAdmin,
+  topics: readonly Topic<unknown>[],
+  logger: Logger,
+  onFatal: (error: Error) => void,
+  putAside?: PutAside,
+): Promise<GlobalTables> {
+  const reader = await openTableReader(kafka, admin, topics, logger, putAside);
+  if (topics.length === 0) return { tables: reader.tables, ready: Promise.resolve(), close: async () => undefined };
+  let closed = false;
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
   const polling = (async () => {
     while (!closed) {
       try {
-        for (const batch of await reader.poll({ maxWaitMs: POLL_WAIT_MS })) apply(batch);
+        await reader.poll(POLL_WAIT_MS);
+        if (reader.isCaughtUp) resolve();
       } catch (error) {
         if (closed) return;
         if (!(error instanceof KafkaError) || !error.retriable)
@@ -70,12 +126,13 @@ export async function startGlobalTables(
     }
   })();
   return {
-    tables,
+    tables: reader.tables,
     ready,
     close: async () => {
       closed = true;
       await reader.close();
       await polling;
+      await reader.close(); // it may have been connecting
     },
   };
 }

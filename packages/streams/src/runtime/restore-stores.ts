@@ -3,10 +3,14 @@ import type { TaskRunnerOptions } from './task-runner-options.ts';
 
 const PROGRESS_LOG_INTERVAL_MS = 5_000;
 
+export type RestoreOptions = Pick<TaskRunnerOptions, 'restorer' | 'metrics' | 'logger' | 'processor' | 'partition'> & {
+  readonly unit: { readonly id: string };
+};
+
 /** Brings the stores of a task to where their changelogs end, and says meanwhile how far it is. */
 export async function restoreStores(
   feeds: readonly ChangelogFeed[],
-  { restorer, metrics, logger, unit, processor, partition }: TaskRunnerOptions,
+  { restorer, metrics, logger, unit, processor, partition }: RestoreOptions,
 ): Promise<void> {
   const startedAt = performance.now();
   const task = { processor: processor.name, partition: String(partition) };

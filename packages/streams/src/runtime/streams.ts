@@ -1,18 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AssignmentUnit, type Kafka, type KafkaAdmin, KafkaError, type PartitionReader } from '@millrace/kafka';
+import { type AssignmentUnit, type Kafka, KafkaError, type PartitionReader } from '@millrace/kafka';
 import type { Logger, Metrics } from '@millrace/observability';
-import type { DeadLetterValue } from '../dead-letter.ts';
+import type { DeadLetterTopic } from '../dead-letter.ts';
 import { StreamsError } from '../errors.ts';
-import type { TaskOptions } from '../task.ts';
-import { type AnyProcessor, changelogTopic, describe, type Topic, type Topics, type Topology } from '../topology.ts';
+import { describe, type Topology } from '../topology.ts';
 import { startGlobalTables } from './global-tables.ts';
+import { createLetterWriter } from './letter-writer.ts';
 import { createStreamsMetrics } from './metrics.ts';
-import { openTask } from './open-task.ts';
+import { openTask, taskOptionsOf } from './open-task.ts';
 import { createRestorer } from './restorer.ts';
 import { startStandbys } from './standbys.ts';
 import { answerState, type StateAnswer } from './state-routes.ts';
 import { TaskRunner } from './task-runner.ts';
 import { TaskSet } from './task-set.ts';
+import {
+  changelogsOf,
+  ensureChangelogs,
+  globalTopics,
+  parseTaskId,
+  taskId,
+  topicNames,
+  transactionalIdOf,
+} from './topology-topics.ts';
 
 const COMMIT_INTERVAL_MS_DEFAULT = 100;
 const TRANSACTION_TIMEOUT_MS = 60_000;
@@ -24,23 +33,12 @@ const RETRY_WAIT_MS = 300;
 const NOTHING_TO_FETCH_WAIT_MS = 5;
 /** Records fetched ahead per input partition: over it its fetching pauses. */
 const QUEUED_RECORDS_MAX = 2_000;
-/**
- * Small segments, since the newest one is never compacted and a restore reads all of it; cleaned as soon as a third is
- * out of date. Deleted keys stay as tombstones for an hour: longer than any restore takes.
- */
-const CHANGELOG_CONFIG = {
-  'cleanup.policy': 'compact',
-  'segment.bytes': String(32 * 1024 * 1024),
-  'min.cleanable.dirty.ratio': '0.3',
-  'delete.retention.ms': String(3_600_000),
-};
-
 export interface StreamsOptions {
   readonly topology: Topology;
   readonly kafka: Kafka;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  readonly deadLetters: Omit<Topic<DeadLetterValue>, 'decode'>;
+  readonly deadLetters: DeadLetterTopic;
   /** At most this long after a record its effects are committed; sooner where there is no backlog. */
   readonly commitIntervalMs?: number;
   /** Other instances that keep the stores of each task warm, to take over without a restore. Default: none. */
@@ -65,7 +63,7 @@ export interface Streams {
  * instances. Changelog topics are created; input, output and dead-letter topics must exist.
  */
 export async function startStreams(options: StreamsOptions): Promise<Streams> {
-  const { topology, kafka, logger } = options;
+  const { topology, kafka, logger, now = Date.now } = options;
   const metrics = createStreamsMetrics(options.metrics);
   let closed = false;
   const onFatal = (error: Error) => {
@@ -77,25 +75,12 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
 
   // 1. Topics: co-partitioned inputs, and a changelog partition for every task.
   const admin = await kafka.admin();
-  const partitionsOf = new Map(
-    await Promise.all(
-      topology.processors.map(async (processor) => [processor.name, await coPartitions(admin, processor)] as const),
-    ),
-  );
-  await admin.createTopics(
-    topology.processors.flatMap((processor) =>
-      changelogsOf(topology.applicationId, processor).map((name) => ({
-        name,
-        partitions: partitionsOf.get(processor.name) ?? 0,
-        config: CHANGELOG_CONFIG,
-      })),
-    ),
-  );
+  await ensureChangelogs(admin, topology);
 
   // 2. What all tasks share.
-  const globals = await startGlobalTables(kafka, admin, globalTopics(topology), logger, onFatal);
+  const letters = createLetterWriter({ kafka, topic: options.deadLetters, stage: topology.applicationId, now, logger });
+  const globals = await startGlobalTables(kafka, admin, globalTopics(topology), logger, onFatal, letters.write);
   const restorer = await createRestorer(kafka);
-  const now = options.now ?? Date.now;
   const standbys = await startStandbys(kafka, metrics, now, onFatal);
   const reader = await kafka.reader({ isolation: 'read_committed' });
   await globals.ready;
@@ -110,23 +95,12 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
         'invalid-topology',
         `task ${unit.id} is of no processor here: do all instances run the same version?`,
       );
-    const taskOptions: TaskOptions = {
-      processor,
-      partition,
-      globals: Object.fromEntries(
-        Object.entries((processor.globals ?? {}) as Topics).flatMap(([key, topic]) => {
-          const table = globals.tables.get(topic.name);
-          return table === undefined ? [] : [[key, table]];
-        }),
-      ),
+    const taskOptions = taskOptionsOf(processor, partition, {
+      globals: globals.tables,
       now,
       deadLetters: options.deadLetters,
-      observe: {
-        processed: (input, count) => metrics.records.inc({ processor: name, input }, count),
-        late: (input, reason) => metrics.late.inc({ processor: name, input, reason }),
-        deadLetter: (reason) => metrics.deadLetters.inc({ processor: name, reason }),
-      },
-    };
+      metrics,
+    });
     return { processor, partition, openTask: () => openTask(topology.applicationId, taskOptions) };
   };
   const tasks = new TaskSet({
@@ -149,7 +123,7 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
         logger,
         createProducer: () =>
           kafka.transactionalProducer({
-            transactionalId: `${topology.applicationId}-${unit.id}`,
+            transactionalId: transactionalIdOf(topology.applicationId, unit.id),
             transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
           }),
         onFatal,
@@ -203,8 +177,9 @@ export async function startStreams(options: StreamsOptions): Promise<Streams> {
       closed = true;
       // Commit first, leave then: who takes over finds everything committed and does nothing twice in vain.
       await tasks.close();
+      letters.stop();
       await Promise.all([fetching, group.close(), globals.close(), restorer.close(), standbys.close()]);
-      await Promise.all([reader.close(), admin.close()]);
+      await Promise.all([reader.close(), letters.close(), admin.close()]);
     },
   };
 }
@@ -242,44 +217,4 @@ async function fetchLoop(
       await sleep(RETRY_WAIT_MS);
     }
   }
-}
-
-/** The number of partitions that all inputs of a processor have. */
-async function coPartitions(admin: KafkaAdmin, processor: AnyProcessor): Promise<number> {
-  const counts = await Promise.all(
-    topicNames(processor.inputs).map(async (topic) => [topic, await admin.partitions(topic)] as const),
-  );
-  const missing = counts.find(([, count]) => count === undefined);
-  if (missing !== undefined)
-    throw new KafkaError(
-      'unknown-topic',
-      `topic ${missing[0]}, an input of ${processor.name}, does not exist: create the topics first`,
-    );
-  if (new Set(counts.map(([, count]) => count)).size > 1) {
-    const found = counts.map(([topic, count]) => `${topic} ${count}`).join(', ');
-    throw new StreamsError(
-      'co-partitioning',
-      `inputs of ${processor.name} must have the same number of partitions; found ${found}. Create them alike, or repartition one.`,
-    );
-  }
-  return counts[0]?.[1] ?? 0;
-}
-
-const globalTopics = (topology: Topology): Topic<unknown>[] => [
-  ...new Map(
-    topology.processors.flatMap(({ globals }) =>
-      Object.values((globals ?? {}) as Record<string, Topic<unknown>>).map((topic) => [topic.name, topic] as const),
-    ),
-  ).values(),
-];
-
-const changelogsOf = (applicationId: string, { name, stores }: AnyProcessor): string[] =>
-  Object.keys(stores ?? {}).map((store) => changelogTopic(applicationId, name, store));
-
-const topicNames = (topics: Topics): string[] => Object.values(topics).map(({ name }) => name);
-
-const taskId = (processor: string, partition: number): string => `${processor}-${partition}`;
-function parseTaskId(id: string): { processor: string; partition: number } {
-  const at = id.lastIndexOf('-');
-  return { processor: id.slice(0, at), partition: Number(id.slice(at + 1)) };
 }

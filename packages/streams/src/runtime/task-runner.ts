@@ -2,11 +2,12 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { KafkaError, type OffsetCommit, type ReadBatch, type TransactionalProducer } from '@millrace/kafka';
 import { StreamsError } from '../errors.ts';
 import { PoisonedTask, type Task } from '../task.ts';
-import { changelogTopic } from '../topology.ts';
+import { commitTask } from './commit-task.ts';
 import { InputQueues } from './input-queues.ts';
 import type { OpenTask } from './open-task.ts';
 import { restoreStores } from './restore-stores.ts';
 import type { TaskState } from './state-routes.ts';
+import { decodeStreamTime, encodeStreamTime } from './stream-time.ts';
 import type { TaskRunnerOptions } from './task-runner-options.ts';
 
 /** Records processed before other tasks get their turn of the event loop. */
@@ -235,34 +236,8 @@ export class TaskRunner {
     if (failure !== undefined) throw failure;
   }
 
-  /** Delivery: the one place where something of a task becomes visible to others. */
   async #commit(task: Task, producer: TransactionalProducer, offsets: OffsetCommit[], inputs: number): Promise<void> {
-    const { applicationId, partition, processor, metrics } = this.#options;
-    const startedAt = performance.now();
-    // 1. What the records up to `offsets` have produced; from here on the task collects for the next commit.
-    const { records, changes } = task.drain();
-    // 2. Outputs and changes as batches. A change goes to the partition of the task, whatever its key.
-    const batches = [...records].map(([topic, outputs]) => ({ topic, records: outputs }));
-    for (const [store, made] of changes) {
-      batches.push({
-        topic: changelogTopic(applicationId, processor.name, store),
-        records: made.map((change) => ({ ...change, partition })),
-      });
-    }
-    // 3. All of it with the offsets in one transaction.
-    try {
-      await producer.commitTransaction({ batches, groupId: applicationId, offsets });
-    } catch (error) {
-      metrics.commits.inc({ processor: processor.name, result: 'failed' });
-      throw error;
-    }
-    // 4. Count what is now certain.
-    metrics.commits.inc({ processor: processor.name, result: 'committed' });
-    metrics.commitSeconds.observe({ processor: processor.name }, (performance.now() - startedAt) / 1000);
-    metrics.commitRecords.inc({ processor: processor.name }, inputs);
-    for (const [topic, outputs] of records) metrics.outputs.inc({ processor: processor.name, topic }, outputs.length);
-    for (const [store, made] of changes)
-      metrics.changelogRecords.inc({ processor: processor.name, store }, made.length);
+    await commitTask(task, producer, offsets, inputs, this.#options);
     const covered = new Map(offsets.map(({ topic, offset }) => [topic, offset]));
     this.#poisoned = this.#poisoned.filter(({ record }) => record.offset >= (covered.get(record.topic) ?? 0));
   }
@@ -321,12 +296,6 @@ const FATAL_CODES: ReadonlySet<string> = new Set([
   'corrupt',
   'too-large',
 ]);
-
-const STREAM_TIME = /^streamTimeMs=(-?\d+(?:\.\d+)?)$/;
-const encodeStreamTime = (streamTimeMs: number): string =>
-  Number.isFinite(streamTimeMs) ? `streamTimeMs=${streamTimeMs}` : '';
-const decodeStreamTime = (metadata: string): number =>
-  Number(STREAM_TIME.exec(metadata)?.[1] ?? Number.NEGATIVE_INFINITY);
 
 function ignoreAbort(error: unknown): void {
   if (!(error instanceof Error) || error.name !== 'AbortError') throw error;
