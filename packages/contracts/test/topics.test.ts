@@ -153,7 +153,7 @@ test('ensureTopics asks for all topics in one call', async () => {
   const calls: TopicSpec[][] = [];
   await ensureTopics({ createTopics: async (specs) => void calls.push(specs) }, topics);
   assert.equal(calls.length, 1);
-  assert.equal(calls[0]?.length, 19);
+  assert.equal(calls[0]?.length, 20);
   const spec = calls[0]?.find(({ name }) => name === 'payments.raw');
   assert.deepEqual(spec, { name: 'payments.raw', partitions: 4, config: topics.paymentsRaw.config });
 });
