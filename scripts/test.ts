@@ -1,4 +1,4 @@
-// npm test                    lint, typecheck, every test, and then the short form of the fault drills (test/faults)
+// npm test                    lint, typecheck, every test, and then the short forms of the drills (test/faults, test/acknowledgements)
 // npm run test:unit           unit and property tests: no network outside the process
 // npm run test:integration    those against a real Kafka, ClickHouse and MQTT, which are started once for the run
 // Each takes files and flags of `node --test` after `--`: npm run test:unit -- packages/rules/test/decide.test.ts
@@ -22,7 +22,7 @@ const [kind, rest] = readArguments(process.argv.slice(2));
 const checks = kind === 'all' && rest.length === 0 ? await runChecks() : [];
 const tests = await run('tests', testArguments());
 // Alone on the machine: they judge what the platform does under load, not what a busy machine does to it.
-const drills = kind === 'all' && rest.length === 0 ? [await run('fault drills', ['test/faults/main.ts'])] : [];
+const drills = kind === 'all' && rest.length === 0 ? await runDrills() : [];
 const failed = [...checks, tests, ...drills].filter((step) => step.code !== 0);
 // Where a step ends with its own summary, that may have scrolled away.
 for (const step of failed) if (step !== tests || drills.length > 0) console.error(`${step.name} failed, see above`);
@@ -37,6 +37,12 @@ async function runChecks(): Promise<Step[]> {
   const lint = await run('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings']);
   const types = await run('typecheck', ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json']);
   return [lint, types];
+}
+
+async function runDrills(): Promise<Step[]> {
+  const faults = await run('fault drills', ['test/faults/main.ts']);
+  const acknowledgements = await run('acknowledgement drill', ['test/acknowledgements/main.ts', '--kills', '6']);
+  return [faults, acknowledgements];
 }
 
 function testArguments(): string[] {

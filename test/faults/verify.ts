@@ -1,5 +1,6 @@
 import { AssertionError } from 'node:assert';
 import { createTopics } from '@millrace/contracts';
+import { readCommitted } from '@millrace/test-platform';
 import { type Outcome, outcome, settled } from './checks/check.ts';
 import { checkAlerts, checkPayments, checkReadings } from './checks/events.ts';
 import { checkLetters } from './checks/letters.ts';
@@ -7,7 +8,6 @@ import { checkOffsets, STORED_TOPICS } from './checks/offsets.ts';
 import { checkDeaths, checkMemory } from './checks/processes.ts';
 import { checkReconciliation } from './checks/reconciliation.ts';
 import { checkWindows, type Place } from './checks/windows.ts';
-import { readCommitted } from './kafka-log.ts';
 import type { MemoryWatch } from './memory.ts';
 import type { DrillPlatform } from './platform.ts';
 import type { Progress } from './progress.ts';
@@ -27,7 +27,7 @@ export async function verify({ platform, traffic, memory, progress, waitMsMax }:
   const arrived = await untilArrived(progress, waitMsMax);
   const { payments, readings } = await traffic.ids();
   // First what ends last.
-  const offsets = await settled(async () => checkOffsets(platform, await readCommitted(platform, storedTopics)));
+  const offsets = await settled(async () => checkOffsets(platform, await readCommitted(platform.kafka, storedTopics)));
   const alerts = await settled(async () => [await checkAlerts(platform)]);
   const { acknowledged } = payments;
   return [
@@ -54,7 +54,7 @@ const storedTopics = STORED_TOPICS.map(({ topic }) => topic);
 
 async function readByMerchant(platform: DrillPlatform): Promise<Place[]> {
   const places: Place[] = [];
-  await readCommitted(platform, [createTopics().paymentsByMerchant.name], ({ partition, offset, value }) => {
+  await readCommitted(platform.kafka, [createTopics().paymentsByMerchant.name], ({ partition, offset, value }) => {
     places.push({ id: JSON.parse(String(value)).transaction_id, partition, offset });
   });
   return places;

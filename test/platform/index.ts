@@ -1,3 +1,4 @@
+export { type CommittedRecords, readCommitted } from './committed-records.ts';
 export { eventually, isNotYet } from './eventually.ts';
 export {
   freePortBase,

@@ -1,6 +1,5 @@
 import { createTopics } from '@millrace/contracts';
-import { select, type Tables } from '@millrace/test-platform';
-import type { CommittedRecords } from '../kafka-log.ts';
+import { type CommittedRecords, select, type Tables } from '@millrace/test-platform';
 import { examples, type Outcome } from './check.ts';
 
 const topics = createTopics();

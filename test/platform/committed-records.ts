@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { createKafka, type InRecord, type PartitionReader } from '@millrace/kafka';
-import type { Platform } from '@millrace/test-platform';
 
 const POLL_MS = 500;
 
@@ -9,15 +8,15 @@ export interface CommittedRecords {
   of(topic: string): ReadonlySet<string>;
 }
 
-/** Reads topics from their beginning to what is their end now, with what was committed only. */
+/** Reads topics of the Kafka at `broker` (host:port) from their beginning to their end of now, what was committed only. */
 export async function readCommitted(
-  platform: Platform,
+  broker: string,
   topics: readonly string[],
   onRecord: (record: InRecord) => void = () => undefined,
 ): Promise<CommittedRecords> {
   const silent = () => undefined;
   const logger = { debug: silent, info: silent, warn: silent, error: silent };
-  const kafka = createKafka({ brokers: [platform.kafka], clientId: 'fault-drills', logger });
+  const kafka = createKafka({ brokers: [broker], clientId: 'test-platform', logger });
   const places = new Map<string, Set<string>>(topics.map((topic) => [topic, new Set()]));
   const admin = await kafka.admin();
   const reader = await kafka.reader({ isolation: 'read_committed' });
