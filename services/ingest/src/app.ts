@@ -3,6 +3,8 @@ import type { WireOptions } from '@millrace/contracts';
 import { type Health, type Logger, type Metrics, registerAdminRoutes } from '@millrace/observability';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { FindApiKey } from './access.ts';
+import type { DecisionWaits } from './decisions/decision-waits.ts';
+import { createPaymentKeys } from './decisions/payment-keys.ts';
 import type { EventKindName, EventKinds } from './event-kinds.ts';
 import { registerBatchesRoute } from './http/batches-route.ts';
 import { BODY_BYTES_MAX, registerBodyParsers } from './http/body.ts';
@@ -19,6 +21,8 @@ export interface AppOptions {
   readonly tokenizeCard: (cardNumber: string) => string;
   /** Not given: every caller may do everything (loopback only). */
   readonly findApiKey?: FindApiKey | undefined;
+  /** Not given: `?wait=decision` is refused. */
+  readonly decisions?: DecisionWaits | undefined;
   readonly nowMs: () => number;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -38,7 +42,8 @@ const CONNECTIONS_MAX = 12_000;
 
 /** The HTTP side of ingest, built from what it is given; it listens nowhere yet. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { publisher, kinds, findApiKey, nowMs, tokenizeCard, logger, metrics, health, ingestMetrics } = options;
+  const { publisher, kinds, findApiKey, decisions, nowMs, tokenizeCard, logger, metrics, health, ingestMetrics } =
+    options;
   const app = Fastify({
     bodyLimit: BODY_BYTES_MAX,
     connectionTimeout: SOCKET_IDLE_MS_MAX,
@@ -56,13 +61,19 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(swagger, { openapi: OPENAPI_INFO });
 
   const stopping = new AbortController();
-  app.addHook('preClose', async () => stopping.abort());
+  app.addHook('preClose', async () => {
+    stopping.abort();
+    decisions?.stop();
+  });
   const { signal } = stopping;
   const guard = createGuard(findApiKey);
   const wireOptions = (maxAgeMs: number): WireOptions => ({ nowMs: nowMs(), maxAgeMs, tokenizeCard });
   const countsOf = (kind: EventKindName) => createEventCounts(ingestMetrics, kind, 'http');
+  const extras = { decisions, keys: createPaymentKeys() };
   for (const kind of [kinds.payments, kinds.telemetry, kinds.labels]) {
-    registerEventsRoute(app, { kind, publisher, guard, wireOptions, signal, counts: countsOf(kind.name) });
+    const counts = countsOf(kind.name);
+    const ofPayments = kind === kinds.payments ? { extras } : {};
+    registerEventsRoute(app, { kind, publisher, guard, wireOptions, signal, counts, ...ofPayments });
   }
   registerBatchesRoute(app, { kinds, publisher, guard, wireOptions, signal, countsOf });
   registerAdminRoutes(app, { metrics, health });

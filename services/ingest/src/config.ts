@@ -38,6 +38,21 @@ export const configSchema = Type.Object({
       description: 'Shared subscription at the outside broker, so that several instances divide the messages.',
     }),
   ),
+  DECISION_WAIT_MS: Type.Integer({
+    default: 1_000,
+    minimum: 1,
+    maximum: 1_000,
+    unit: 'ms',
+    description:
+      'How long POST /v1/payments?wait=decision waits before it answers with a link in place of the decision.',
+  }),
+  API_URL: Type.Optional(
+    Type.String({
+      pattern: '^https?://\\S+$',
+      unit: 'URL',
+      description: 'Where callers reach the API; links to decisions begin with it. Not set: they are paths.',
+    }),
+  ),
   API_KEYS_FILE: file('API keys for HTTP (JSON, see below). Required unless HOST is loopback.'),
   DEVICE_CREDENTIALS_FILE: file('Device credentials for MQTT (JSON, see below). Required unless HOST is loopback.'),
   CARD_TOKEN_SECRET: Type.String({

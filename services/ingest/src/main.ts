@@ -15,6 +15,7 @@ import { deviceIdIsPassword, loadApiKeys, loadDeviceCredentials } from './access
 import { createApp } from './app.ts';
 import { createCardTokenizer } from './card-token.ts';
 import { type Config, readConfig } from './config.ts';
+import { createDecisions } from './decisions/decisions.ts';
 import { createEventKinds } from './event-kinds.ts';
 import { createEventCounts, createIngestMetrics, type IngestMetrics, observeQueue } from './metrics.ts';
 import { MqttBridge } from './mqtt/bridge.ts';
@@ -53,8 +54,16 @@ async function start(resources: ServiceResources): Promise<void> {
 
   const tokenizeCard = createCardTokenizer(config.CARD_TOKEN_SECRET);
   const common = { publisher, tokenizeCard, nowMs: Date.now, logger };
+  const decisions = createDecisions({
+    contract: topics.fraudDecisions,
+    waitMs: config.DECISION_WAIT_MS,
+    apiUrl: config.API_URL,
+    ...{ kafka, admin: kafkaAdmin, metrics, logger },
+  });
+  resources.onClose('decisions', () => decisions.close());
   const app = await createApp({
     ...common,
+    decisions,
     kinds: createEventKinds(topics),
     findApiKey: config.API_KEYS_FILE === undefined ? undefined : await loadApiKeys(config.API_KEYS_FILE),
     ...{ metrics, ingestMetrics, health },

@@ -100,7 +100,11 @@ export function createPublisher(limits: Partial<PublisherLimits> = {}): Publishe
 /** The HTTP app, and what MQTT needs, around a fake producer. */
 export async function createIngest(
   t: TestContext,
-  options: { limits?: Partial<PublisherLimits>; findApiKey?: AppOptions['findApiKey'] } = {},
+  options: {
+    limits?: Partial<PublisherLimits>;
+    findApiKey?: AppOptions['findApiKey'];
+    decisions?: AppOptions['decisions'];
+  } = {},
 ) {
   const { producer, publisher } = createPublisher(options.limits);
   const lines: string[] = [];
@@ -116,7 +120,8 @@ export async function createIngest(
   const tokenizeCard = createCardTokenizer('a secret of the tests that is long enough');
   const nowMs = () => NOW_MS;
   const common = { publisher, tokenizeCard, nowMs, logger, metrics, ingestMetrics, health };
-  const app = await createApp({ ...common, kinds: createEventKinds(topics), findApiKey: options.findApiKey });
+  const { findApiKey, decisions } = options;
+  const app = await createApp({ ...common, kinds: createEventKinds(topics), findApiKey, decisions });
   t.after(async () => {
     producer.release();
     await app.close();

@@ -1,14 +1,15 @@
 import type { Problem, WireOptions } from '@millrace/contracts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { EventKind } from '../event-kinds.ts';
-import { checkEvent, publishEvents, sentenceOf } from '../intake.ts';
+import { checkEvent, publishEvents } from '../intake.ts';
 import type { EventCounts } from '../metrics.ts';
 import type { Publisher } from '../publisher.ts';
 import { isNdjson } from './body.ts';
 import { takeEventStream } from './event-stream.ts';
 import type { Guard } from './guard.ts';
+import { hasExtras, type PaymentExtras, refuseExtras, takeOnePayment } from './one-payment.ts';
 import { eventsSchema } from './openapi.ts';
-import { emptyBody, type ProblemDetails, problem, sendProblem } from './problems.ts';
+import { emptyBody, invalidEvent, type ProblemDetails, problem, sendProblem } from './problems.ts';
 import { sendStreamResult, streamBody } from './stream-answer.ts';
 import { traceparentOf } from './trace.ts';
 
@@ -20,6 +21,8 @@ export interface EventsRouteOptions {
   readonly wireOptions: (ageMsMax: number) => WireOptions;
   /** Aborted when the service stops. */
   readonly signal: AbortSignal;
+  /** What only a single payment may ask for; not given for other kinds. */
+  readonly extras?: PaymentExtras;
 }
 
 /**
@@ -29,13 +32,14 @@ export interface EventsRouteOptions {
  * no answer, the events may be in Kafka or not: the same ids are sent again, and the repeats are dropped further on.
  */
 export function registerEventsRoute(app: FastifyInstance, options: EventsRouteOptions): void {
-  const { kind, guard, publisher, counts, signal } = options;
+  const { kind, guard, publisher, counts, signal, extras } = options;
   app.route({
     method: 'POST',
     url: `/v1/${kind.name}`,
     schema: eventsSchema(kind),
     onRequest: (request, _reply, done) => {
       guard(request, kind.scope);
+      if (hasExtras(request)) refuseExtras(request, extras);
       done();
     },
     handler: async (request, reply) => {
@@ -54,6 +58,10 @@ export function registerEventsRoute(app: FastifyInstance, options: EventsRouteOp
       }
       // Fastify calls no parser for a request that announces no body at all.
       if (request.body === undefined) throw emptyBody();
+      if (extras !== undefined && hasExtras(request)) {
+        refuseExtras(request, extras);
+        return takeOnePayment(request.body, request, reply, options, extras);
+      }
       if (Array.isArray(request.body)) return takeArray(request.body, request, reply, options);
       return takeOne(request.body, request, reply, options);
     },
@@ -124,10 +132,6 @@ async function takeArray(
   }
   counts.accepted(accepted);
   return reply.code(rejected === 0 ? 202 : 207).send({ accepted, rejected, items });
-}
-
-function invalidEvent(problems: readonly Problem[]): ProblemDetails {
-  return problem(422, 'invalid-event', 'Invalid event', sentenceOf(problems), { problems });
 }
 
 function wrongLength(length: number, { arrayMax, name }: EventKind): ProblemDetails {

@@ -1,3 +1,4 @@
+import { DECISIONS, ID_ALPHABET, SCORE_MAX, TRANSACTION_ID_LENGTH_MAX } from '@millrace/contracts';
 import { EVENT_KINDS, type EventKind, type EventKinds } from '../event-kinds.ts';
 
 /** Of the OpenAPI text. Checked against package.json by a test. */
@@ -18,13 +19,14 @@ export const OPENAPI_INFO = {
 /** Fastify's schema of `POST /v1/<kind>`. Bodies are checked by the contracts, which report every fault at once. */
 export function eventsSchema(kind: EventKind): object {
   const { name, wireSchema, arrayMax } = kind;
+  const ofPayments = name === 'payments';
   return {
     operationId: `post-${name}`,
     tags: ['events'],
     summary: `Take ${name}: one, an array of up to ${arrayMax}, or NDJSON.`,
-    description:
-      'Sending the same event again is harmless: repeats are dropped further on. After 503, or without an answer, do so.',
-    headers: TRACE_HEADER,
+    description: `${REPEATS}${ofPayments ? ONE_PAYMENT : ''}`,
+    headers: ofPayments ? PAYMENT_HEADERS : TRACE_HEADER,
+    ...(ofPayments && { querystring: WAIT_QUERY }),
     body: {
       content: {
         'application/json': {
@@ -34,7 +36,8 @@ export function eventsSchema(kind: EventKind): object {
       },
     },
     response: {
-      202: { ...answer(kind.idField), description: 'All events are kept.' },
+      ...(ofPayments && { 200: DECIDED_ANSWER }),
+      202: { ...answer(kind.idField, ofPayments ? DECISION_URL : {}), description: 'All events are kept.' },
       207: { ...answer(kind.idField), description: 'The events marked `accepted` are kept, the others are refused.' },
       ...PROBLEM_RESPONSES,
       422: { description: 'No event is right; `problems` or `items` name fields and remedies.' },
@@ -67,9 +70,69 @@ export function batchesSchema(kinds: EventKinds): object {
   };
 }
 
+const REPEATS =
+  'Sending the same event again is harmless: repeats are dropped further on. After 503, or without an answer, do so.';
+
+const ONE_PAYMENT = `
+
+One payment (no array, no NDJSON) may have an \`Idempotency-Key\`, and with \`?wait=decision\` the answer carries its decision: 200 when it comes within a second at most, else 202 with \`decision_url\` (also as \`Location\`), where the API has it as soon as it is made. Either way the payment is kept. A payment sent again gets the same decision.`;
+
 const TRACE_HEADER = {
   type: 'object',
   properties: { traceparent: { type: 'string', description: 'W3C trace context; the events join this trace.' } },
+};
+
+const PAYMENT_HEADERS = {
+  type: 'object',
+  properties: {
+    ...TRACE_HEADER.properties,
+    'idempotency-key': {
+      type: 'string',
+      pattern: `^"?[${ID_ALPHABET}]{1,${TRANSACTION_ID_LENGTH_MAX}}"?$`,
+      description:
+        'Of one payment (draft-ietf-httpapi-idempotency-key-header): stands in for `transaction_id`, and is the same where both are given. With another payment than the last time it is answered 422, as far as this instance remembers.',
+    },
+  },
+};
+
+const WAIT_QUERY = {
+  type: 'object',
+  properties: {
+    wait: { type: 'string', enum: ['decision'], description: 'Of one payment: answer with its decision.' },
+  },
+};
+
+const DECISION_URL = {
+  decision_url: { type: 'string', description: 'Where the API has the decision, as soon as it is made.' },
+};
+
+const DECIDED_ANSWER = {
+  description: 'The payment is kept, and decided.',
+  type: 'object',
+  properties: {
+    accepted: { type: 'integer' },
+    transaction_id: { type: 'string' },
+    decision: { type: 'string', enum: [...DECISIONS] },
+    score: { type: 'number', minimum: 0, maximum: SCORE_MAX },
+    rules: {
+      type: 'array',
+      description: 'The rules that fired.',
+      items: {
+        type: 'object',
+        properties: {
+          id: { type: 'string' },
+          version: { type: 'integer' },
+          reason: { type: 'string' },
+          weight: { type: 'number' },
+        },
+      },
+    },
+    late: { type: 'boolean', description: 'The payment came after stream time minus grace.' },
+    rules_hash: { type: 'string', description: 'Names the set of rules that decided.' },
+    decided_at: { type: 'string', format: 'date-time' },
+    trace_id: { type: 'string' },
+    ...DECISION_URL,
+  },
 };
 
 const NDJSON_BODY = { type: 'string', description: 'One JSON object per line, UTF-8.' };
@@ -95,11 +158,12 @@ const STREAM_COUNTS = {
 
 const STREAM_ANSWER = { type: 'object', properties: STREAM_COUNTS };
 
-function answer(idField: string): object {
+function answer(idField: string, more: object = {}): object {
   return {
     type: 'object',
     properties: {
       ...STREAM_COUNTS,
+      ...more,
       [idField]: { type: 'string', description: 'Of a single event.' },
       items: {
         type: 'array',

@@ -3,6 +3,7 @@ import type { Problem } from '@millrace/contracts';
 import type { Logger } from '@millrace/observability';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { IngestError } from '../errors.ts';
+import { sentenceOf } from '../intake.ts';
 
 /** An answer that refuses a request: RFC 9457 problem details. `detail` names the remedy. */
 export interface ProblemDetails {
@@ -100,6 +101,10 @@ function unavailableProblem(error: IngestError): ProblemDetails {
 export function emptyBody(): HttpProblem {
   const detail = 'Send an event, or an array of events, as the body.';
   return new HttpProblem(problem(400, 'empty-body', 'Empty body', detail, { field: 'body' }));
+}
+
+export function invalidEvent(problems: readonly Problem[]): ProblemDetails {
+  return problem(422, 'invalid-event', 'Invalid event', sentenceOf(problems), { problems });
 }
 
 /** Errors that Fastify and Node raise while they read a request. */
