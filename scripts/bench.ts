@@ -1,6 +1,6 @@
-// npm run bench [-- NAME...] [--json]    runs packages/*/bench/NAME.bench.ts, one after the other (all without a name)
-// Each prints a table and, as its last line, a JSON object of what it measured. With --json the last line here holds all
-// of them by name. Exit code 1 when one of them fails.
+// npm run bench [-- NAME... --json --FLAG...]    runs {packages,services}/*/bench/NAME.bench.ts, one after the other (all
+// without a name). Each prints a table and, as its last line, a JSON object of what it measured. With --json the last line
+// here holds all of them by name. Other flags are handed on. Exit code 1 when one of them fails.
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -8,7 +8,8 @@ import { basename } from 'node:path';
 const SUFFIX = '.bench.ts';
 
 const json = process.argv.includes('--json');
-const names = process.argv.slice(2).filter((argument) => argument !== '--json');
+const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--') && argument !== '--json');
 const files = globSync(['packages/*/bench/*.bench.ts', 'services/*/bench/*.bench.ts']).sort();
 const chosen = names.length === 0 ? files : files.filter((file) => names.includes(basename(file, SUFFIX)));
 const unknown = names.filter((name) => !files.some((file) => basename(file, SUFFIX) === name));
@@ -28,7 +29,7 @@ for (const file of chosen) {
 if (json) console.log(JSON.stringify(results));
 
 function runBenchmark(file: string): Promise<{ code: number; lastLine: string }> {
-  const child = spawn(process.execPath, ['--expose-gc', file], { stdio: ['inherit', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--expose-gc', file, ...flags], { stdio: ['inherit', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     process.stdout.write(text);
