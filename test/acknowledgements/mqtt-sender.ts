@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { generate, type Packet, parser } from 'mqtt-packet';
@@ -120,7 +119,7 @@ export async function publishReadings(
         keepalive: KEEP_ALIVE_SECONDS,
       }),
     );
-    await once(socket, 'close');
+    await new Promise((resolve) => socket.once('close', resolve));
     if (failure !== undefined) throw failure;
   }
 }

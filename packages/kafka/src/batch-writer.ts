@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaError, toKafkaError } from './errors.ts';
 import { type Cluster, createProtocolError } from './kafkajs-internals.ts';
 import { partitionOfRecord } from './partitioner.ts';
-import { type PartitionBatch, sendProduce } from './produce-request.ts';
+import { type PartitionBatch, type SendProduce, sendProduce } from './produce-request.ts';
 import { tryToReconnect } from './reconnect.ts';
 import {
   type EncodedBatch,
@@ -19,9 +19,9 @@ const RETRY_WAIT_MS_MAX = 500;
 const DUPLICATE_SEQUENCE_NUMBER = 46;
 /**
  * Answers after which the same bytes may be sent again: unknown topic (the metadata has not arrived), no leader or
- * another one, timed out, too few replicas, storage error.
+ * another one, timed out, too few replicas, the markers of the last transaction still being written, storage error.
  */
-const RETRIABLE_CODES: ReadonlySet<number> = new Set([3, 5, 6, 7, 13, 19, 20, 56, 74, 75, 76]);
+const RETRIABLE_CODES: ReadonlySet<number> = new Set([3, 5, 6, 7, 13, 19, 20, 51, 56, 74, 75, 76]);
 
 /**
  * Writes record batches under one producer identity.
@@ -33,14 +33,27 @@ const RETRIABLE_CODES: ReadonlySet<number> = new Set([3, 5, 6, 7, 13, 19, 20, 56
  */
 export class BatchWriter {
   readonly #cluster: Cluster;
-  readonly #identity: ProducerIdentity;
+  #identity: ProducerIdentity;
   readonly #transactionalId: string | null;
+  readonly #sendProduce: SendProduce;
   readonly #sequences = new Map<string, number>();
 
-  constructor(cluster: Cluster, identity: ProducerIdentity, transactionalId: string | null) {
+  constructor(
+    cluster: Cluster,
+    identity: ProducerIdentity,
+    transactionalId: string | null,
+    send: SendProduce = sendProduce,
+  ) {
     this.#cluster = cluster;
     this.#identity = identity;
     this.#transactionalId = transactionalId;
+    this.#sendProduce = send;
+  }
+
+  /** Goes on under another identity, whose sequence numbers begin at 0. */
+  renew(identity: ProducerIdentity): void {
+    this.#identity = identity;
+    this.#sequences.clear();
   }
 
   /** Shares records out among partitions. What `write` takes. */
@@ -107,9 +120,9 @@ export class BatchWriter {
         unwritten.push(...parts);
         return;
       }
-      let results: Awaited<ReturnType<typeof sendProduce>>;
+      let results: Awaited<ReturnType<SendProduce>>;
       try {
-        results = await sendProduce(await this.#cluster.findBroker({ nodeId }), this.#transactionalId, parts);
+        results = await this.#sendProduce(await this.#cluster.findBroker({ nodeId }), this.#transactionalId, parts);
       } catch (error) {
         const failure = toKafkaError(error, 'produce');
         if (failure.code !== 'unavailable' && !failure.retriable) throw failure;

@@ -74,11 +74,18 @@ export interface Cluster {
 }
 
 /** Writes the protocol's types, big-endian, into a growing buffer. */
-interface ProtocolEncoder {
+export interface ProtocolEncoder {
+  writeInt8(value: number): this;
   writeInt16(value: number): this;
   writeInt32(value: number): this;
+  writeInt64(value: number): this;
+  writeBoolean(value: boolean): this;
   writeString(value: string | null): this;
   writeBytes(value: Buffer): this;
+  /** Of flexible versions: the value itself, and texts and bytes behind their length plus one. */
+  writeUVarInt(value: number): this;
+  writeUVarIntString(value: string | null): this;
+  writeUVarIntBytes(value: Buffer): this;
 }
 
 interface ClusterOptions {

@@ -1,3 +1,4 @@
+import { sendFlexible, writeCompactArray } from './flexible-requests.ts';
 import { type Broker, Encoder } from './kafkajs-internals.ts';
 import type { TopicPartition } from './types.ts';
 
@@ -15,7 +16,10 @@ const API_VERSION = 7;
 const ACKS_ALL = -1;
 const TIMEOUT_MS = 30_000;
 
-/** One Produce request (version 7, KIP-98): at most one batch per partition, acknowledged by all in-sync replicas. */
+/** One Produce request: at most one batch per partition, acknowledged by all in-sync replicas. */
+export type SendProduce = typeof sendProduce;
+
+/** Version 7 (KIP-98): the partitions must be part of the transaction already. */
 export async function sendProduce(
   broker: Broker,
   transactionalId: string | null,
@@ -59,4 +63,38 @@ function decodeResponse(raw: Buffer): ProduceResult[] {
     }
   }
   return results;
+}
+
+/** Version 12 (KIP-890), for `transaction.version` 2: what is written to becomes part of the transaction. */
+export async function sendProduceIntoTransaction(
+  broker: Broker,
+  transactionalId: string | null,
+  batches: readonly PartitionBatch[],
+): Promise<ProduceResult[]> {
+  const byTopic = [...Map.groupBy(batches, ({ topic }) => topic)];
+  const results = await sendFlexible(
+    broker,
+    { apiKey: API_KEY, apiVersion: 12, apiName: 'Produce' },
+    (encoder) => {
+      encoder.writeUVarIntString(transactionalId).writeInt16(ACKS_ALL).writeInt32(TIMEOUT_MS);
+      writeCompactArray(encoder, byTopic, ([topic, partitions]) => {
+        encoder.writeUVarIntString(topic);
+        writeCompactArray(encoder, partitions, ({ partition, bytes }) =>
+          encoder.writeInt32(partition).writeUVarIntBytes(bytes),
+        );
+      });
+    },
+    (reader) =>
+      reader.array(() => {
+        const topic = reader.text();
+        return reader.array(() => {
+          const result = { topic, partition: reader.int32(), errorCode: reader.int16() };
+          for (let i = 0; i < 3; i++) reader.int64(); // base offset, log append time, log start offset
+          reader.array(() => [reader.int32(), reader.text()]); // errors of single records
+          reader.text(); // the error as a text
+          return result;
+        });
+      }),
+  );
+  return results.flat();
 }

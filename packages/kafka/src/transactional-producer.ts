@@ -2,8 +2,17 @@ import { BatchWriter } from './batch-writer.ts';
 import { Coordinators } from './coordinators.ts';
 import { toKafkaError } from './errors.ts';
 import type { Cluster } from './kafkajs-internals.ts';
-import type { OffsetCommit, TransactionalProducer } from './types.ts';
+import { sendProduce, sendProduceIntoTransaction } from './produce-request.ts';
+import {
+  fetchTransactionVersion,
+  sendCommit,
+  sendTxnOffsetCommit,
+  type TransactionIdentity,
+} from './transaction-requests.ts';
+import type { OffsetCommit, TransactionalOptions, TransactionalProducer } from './types.ts';
 
+/** `transaction.version` from which on no partition has to be added beforehand (KIP-890). */
+const JOINS_BY_WRITING_VERSION = 2;
 /** How long a transaction is tried, below the time after which the broker aborts it by itself. */
 const ATTEMPT_TIMEOUT_MS = 30_000;
 
@@ -15,10 +24,7 @@ const ATTEMPT_TIMEOUT_MS = 30_000;
  */
 export async function createTransactionalProducer(
   cluster: Cluster,
-  {
-    transactionalId,
-    transactionTimeoutMs,
-  }: { readonly transactionalId: string; readonly transactionTimeoutMs: number },
+  { transactionalId, transactionTimeoutMs, transactionVersionMax = JOINS_BY_WRITING_VERSION }: TransactionalOptions,
 ): Promise<TransactionalProducer> {
   const coordinators = new Coordinators(cluster);
   const attempt = async <T>(doing: string, work: (deadlineMs: number) => Promise<T>): Promise<T> => {
@@ -29,7 +35,8 @@ export async function createTransactionalProducer(
     }
   };
 
-  let identity: { readonly transactionalId: string; readonly producerId: number; readonly producerEpoch: number };
+  let identity: TransactionIdentity;
+  let joinsByWriting: boolean;
   try {
     identity = await attempt('fence earlier producers', async (deadlineMs) => {
       await cluster.connect();
@@ -43,13 +50,46 @@ export async function createTransactionalProducer(
       );
       return { transactionalId, producerId: Number(producerId), producerEpoch };
     });
+    joinsByWriting = await attempt('ask for the version of transactions', async (deadlineMs) => {
+      const version = await coordinators.send('transaction', transactionalId, deadlineMs, fetchTransactionVersion);
+      return Math.min(version, transactionVersionMax) >= JOINS_BY_WRITING_VERSION;
+    });
   } catch (error) {
     await cluster.disconnect();
     throw error;
   }
-  const writer = new BatchWriter(cluster, { ...identity, transactional: true }, transactionalId);
+  const send = joinsByWriting ? sendProduceIntoTransaction : sendProduce;
+  const writer = new BatchWriter(cluster, { ...identity, transactional: true }, transactionalId, send);
 
-  const commit = async ({ batches, groupId = '', offsets = [] }: Transaction, deadlineMs: number): Promise<void> => {
+  /** Two round trips: whoever gets a record or an offset makes it part of the transaction. */
+  const commitByWriting = async (
+    { batches, groupId = '', offsets = [] }: Transaction,
+    deadlineMs: number,
+  ): Promise<void> => {
+    const assigned = await writer.assign(batches, deadlineMs);
+    if (assigned.length === 0 && offsets.length === 0) return;
+    // 1. The records, and beside them the offsets of the input that they were made from.
+    const sendOffsets = async () => {
+      if (offsets.length === 0) return;
+      await coordinators.send('group', groupId, deadlineMs, (broker) =>
+        sendTxnOffsetCommit(broker, identity, groupId, offsets),
+      );
+    };
+    for (const result of await Promise.allSettled([writer.write(assigned, deadlineMs), sendOffsets()])) {
+      if (result.status === 'rejected') throw result.reason;
+    }
+    // 2. Both become visible together. What is written next belongs to another transaction, by its epoch.
+    identity = await coordinators.send('transaction', transactionalId, deadlineMs, (broker) =>
+      sendCommit(broker, identity),
+    );
+    writer.renew({ ...identity, transactional: true });
+  };
+
+  /** Four round trips, for brokers before Kafka 4.0. */
+  const commitByAdding = async (
+    { batches, groupId = '', offsets = [] }: Transaction,
+    deadlineMs: number,
+  ): Promise<void> => {
     const assigned = await writer.assign(batches, deadlineMs);
     // What the coordinator has not been told of has not begun, and cannot be ended.
     if (assigned.length === 0 && offsets.length === 0) return;
@@ -80,6 +120,7 @@ export async function createTransactionalProducer(
     );
   };
 
+  const commit = joinsByWriting ? commitByWriting : commitByAdding;
   let underWay: Promise<void> | undefined;
   return {
     commitTransaction: (transaction) => {

@@ -203,13 +203,19 @@ export interface GroupOptions {
   onFatal(error: Error): void;
 }
 
+export interface TransactionalOptions {
+  /** Whoever opens a producer with it fences those that had it before. */
+  readonly transactionalId: string;
+  /** After this time the broker aborts a transaction that nobody ends. */
+  readonly transactionTimeoutMs: number;
+  /** 1 keeps to the requests of before Kafka 4.0 where the cluster could do with fewer (KIP-890). */
+  readonly transactionVersionMax?: 1 | 2;
+}
+
 export interface Kafka {
   admin(): Promise<KafkaAdmin>;
   producer(): Promise<Producer>;
-  transactionalProducer(options: {
-    readonly transactionalId: string;
-    readonly transactionTimeoutMs: number;
-  }): Promise<TransactionalProducer>;
+  transactionalProducer(options: TransactionalOptions): Promise<TransactionalProducer>;
   reader(options: ReaderOptions): Promise<PartitionReader>;
   group(options: GroupOptions): Promise<GroupMembership>;
 }

@@ -59,19 +59,31 @@ test('what a producer was told is kept can be read, in the order of each key', a
   await Promise.all([producer.close(), reader.close()]);
 });
 
-test('a transaction shows all it wrote and its offsets, and a fenced producer nothing', async () => {
+/** Of a cluster, from which on it takes what is written into a transaction without having been told before (KIP-890). */
+for (const transactionVersionMax of [1, 2] as const) {
+  const version = `transaction version ${transactionVersionMax}`;
+
+  test(`a transaction shows all it wrote and its offsets, and a fenced producer nothing (${version})`, () =>
+    showsAllOrNothing(transactionVersionMax));
+
+  test(`many transactions in a row are each there once and in order, small ones and large ones (${version})`, () =>
+    followEachOther(transactionVersionMax));
+}
+
+async function showsAllOrNothing(transactionVersionMax: 1 | 2): Promise<void> {
   const kafka = connect();
   const topic = await createTopic(kafka);
   const group = unique('group');
   const transactionalId = unique('txn');
-  const first = await kafka.transactionalProducer({ transactionalId, transactionTimeoutMs: 30_000 });
+  const options = { transactionalId, transactionTimeoutMs: 30_000, transactionVersionMax };
+  const first = await kafka.transactionalProducer(options);
   const write = (value: string, offset: number) => ({
     batches: [{ topic, records: [{ key: 'k', value }] }],
     groupId: group,
     offsets: [{ topic, partition: 0, offset, metadata: `m${offset}` }],
   });
   await first.commitTransaction(write('one', 1));
-  const second = await kafka.transactionalProducer({ transactionalId, transactionTimeoutMs: 30_000 });
+  const second = await kafka.transactionalProducer(options);
   await assert.rejects(first.commitTransaction(write('zombie', 2)), { code: 'fenced' });
   await second.commitTransaction(write('two', 3));
 
@@ -88,7 +100,38 @@ test('a transaction shows all it wrote and its offsets, and a fenced producer no
     [1, -1, ''],
   ]);
   await Promise.all([first.close(), second.close(), reader.close(), admin.close()]);
-});
+}
+
+async function followEachOther(transactionVersionMax: 1 | 2): Promise<void> {
+  const kafka = connect();
+  const topic = await createTopic(kafka, 2);
+  const group = unique('group');
+  const options = { transactionalId: unique('txn'), transactionTimeoutMs: 30_000, transactionVersionMax };
+  const producer = await kafka.transactionalProducer(options);
+  const transactions = 200;
+  const expected: string[][] = [[], []];
+  const large = 'x'.repeat(400_000);
+  for (let offset = 1; offset <= transactions; offset++) {
+    const records = Array.from({ length: offset % 5 }, (_, i) => {
+      const partition = (offset + i) % 2;
+      // Every fiftieth has more than a record batch holds.
+      const value = `${offset}:${i}${offset % 50 === 4 ? large : ''}`;
+      expected[partition]?.push(value);
+      return { key: 'k', value, partition };
+    });
+    const offsets = [{ topic, partition: 0, offset }];
+    await producer.commitTransaction({ batches: [{ topic, records }], groupId: group, offsets });
+  }
+  const reader = await kafka.reader({ isolation: 'read_committed' });
+  reader.assign(fromStart(topic, 2));
+  const found: string[][] = [[], []];
+  for (const { partition, value } of await readToEnd(reader, 2)) found[partition]?.push(value?.toString() ?? '');
+  assert.deepEqual(found, expected);
+  const admin = await kafka.admin();
+  const committed = await admin.committed(group, [topic]);
+  assert.equal(committed.find(({ partition }) => partition === 0)?.offset, transactions);
+  await Promise.all([producer.close(), reader.close(), admin.close()]);
+}
 
 test('a transaction without offsets shows its records in all topics together, and one without anything is none', async () => {
   const kafka = connect();
