@@ -2,6 +2,7 @@ export type IngestErrorCode =
   | 'overloaded' // the publisher's queue is full: wait and send again
   | 'unavailable' // Kafka did not confirm: it may or may not have the events, so the same ids must be sent again
   | 'closed' // the service is stopping
+  | 'routes-file' // the routes of MQTT cannot be used
   | 'taken-over' // another sender goes on with the same work
   | 'not-allowed' // a device used a topic or a client id that is not its own
   | 'credentials-file'; // a file of API keys or device credentials cannot be used
