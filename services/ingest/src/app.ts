@@ -1,17 +1,20 @@
 import swagger from '@fastify/swagger';
 import type { WireOptions } from '@millrace/contracts';
 import { type Health, type Logger, type Metrics, registerAdminRoutes } from '@millrace/observability';
-import Fastify, { type FastifyInstance } from 'fastify';
-import type { FindApiKey } from './access.ts';
+import type { FastifyInstance } from 'fastify';
+import type { ApiKeys } from './access/api-keys.ts';
 import type { DecisionWaits } from './decisions/decision-waits.ts';
 import { createPaymentKeys } from './decisions/payment-keys.ts';
 import type { EventKindName, EventKinds } from './event-kinds.ts';
 import { registerBatchesRoute } from './http/batches-route.ts';
-import { BODY_BYTES_MAX, registerBodyParsers } from './http/body.ts';
+import { registerBodyParsers } from './http/body.ts';
 import { registerEventsRoute } from './http/events-route.ts';
 import { createGuard } from './http/guard.ts';
 import { OPENAPI_INFO } from './http/openapi.ts';
 import { registerProblemHandlers } from './http/problems.ts';
+import { createHttpServer, HTTP_LIMITS, type HttpLimits } from './http/server.ts';
+import { createStreamSlots, EVENT_STREAMS_MAX } from './http/stream-slots.ts';
+import type { HttpTls } from './http/tls.ts';
 import { createEventCounts, type IngestMetrics } from './metrics.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -20,7 +23,10 @@ export interface AppOptions {
   readonly kinds: EventKinds;
   readonly tokenizeCard: (cardNumber: string) => string;
   /** Not given: every caller may do everything (loopback only). */
-  readonly findApiKey?: FindApiKey | undefined;
+  readonly apiKeys?: ApiKeys | undefined;
+  /** Not given: HTTP without TLS. */
+  readonly tls?: HttpTls | undefined;
+  readonly limits?: HttpLimits;
   /** Not given: `?wait=decision` is refused. */
   readonly decisions?: DecisionWaits | undefined;
   readonly nowMs: () => number;
@@ -30,34 +36,16 @@ export interface AppOptions {
   readonly health: Health;
 }
 
-/** All headers together. */
-const HEADER_BYTES_MAX = 16 * 1024;
-/** The whole head of a request; Node's own check runs every 30 s. */
-const HEADERS_MS_MAX = 20_000;
-/** A connection on which nothing moves, also in the middle of a stream. */
-const SOCKET_IDLE_MS_MAX = 30_000;
-/** Longer than the idle time of common load balancers (60 s), so that it is they who close an idle connection. */
-const KEEP_ALIVE_MS = 72_000;
-const CONNECTIONS_MAX = 12_000;
-
 /** The HTTP side of ingest, built from what it is given; it listens nowhere yet. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { publisher, kinds, findApiKey, decisions, nowMs, tokenizeCard, logger, metrics, health, ingestMetrics } =
-    options;
-  const app = Fastify({
-    bodyLimit: BODY_BYTES_MAX,
-    connectionTimeout: SOCKET_IDLE_MS_MAX,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    // A stream may last as long as its sender likes; heads and JSON bodies have limits of their own.
-    requestTimeout: 0,
-    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_MS_MAX },
-    forceCloseConnections: 'idle',
-  });
-  app.server.maxConnections = CONNECTIONS_MAX;
+  const { publisher, kinds, apiKeys, decisions, nowMs, tokenizeCard, logger, metrics, health, ingestMetrics } = options;
+  const { limits = HTTP_LIMITS, tls } = options;
+  const app = createHttpServer({ limits, tls, metrics: ingestMetrics });
+  app.decorateRequest('allowance', null);
   // The contracts check bodies, in one pass and with every fault; the schemas are for the OpenAPI text.
   app.setValidatorCompiler(() => () => true);
   registerProblemHandlers(app, logger);
-  registerBodyParsers(app);
+  registerBodyParsers(app, limits.bodyMsMax);
   await app.register(swagger, { openapi: OPENAPI_INFO });
 
   const stopping = new AbortController();
@@ -66,14 +54,15 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     decisions?.stop();
   });
   const { signal } = stopping;
-  const guard = createGuard(findApiKey);
+  const guard = createGuard({ apiKeys, nowMs, metrics: ingestMetrics });
   const wireOptions = (maxAgeMs: number): WireOptions => ({ nowMs: nowMs(), maxAgeMs, tokenizeCard });
   const countsOf = (kind: EventKindName) => createEventCounts(ingestMetrics, kind, 'http');
   const extras = { decisions, keys: createPaymentKeys() };
+  const streamSlots = createStreamSlots(EVENT_STREAMS_MAX);
   for (const kind of [kinds.payments, kinds.telemetry, kinds.labels]) {
     const counts = countsOf(kind.name);
     const ofPayments = kind === kinds.payments ? { extras } : {};
-    registerEventsRoute(app, { kind, publisher, guard, wireOptions, signal, counts, ...ofPayments });
+    registerEventsRoute(app, { kind, publisher, guard, wireOptions, signal, streamSlots, counts, ...ofPayments });
   }
   registerBatchesRoute(app, { kinds, publisher, guard, wireOptions, signal, countsOf });
   registerAdminRoutes(app, { metrics, health });

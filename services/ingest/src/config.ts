@@ -53,8 +53,37 @@ export const configSchema = Type.Object({
       description: 'Where callers reach the API; links to decisions begin with it. Not set: they are paths.',
     }),
   ),
-  API_KEYS_FILE: file('API keys for HTTP (JSON, see below). Required unless HOST is loopback.'),
-  DEVICE_CREDENTIALS_FILE: file('Device credentials for MQTT (JSON, see below). Required unless HOST is loopback.'),
+  HTTP_TLS_CERT_FILE: file(
+    'Certificate chain of HTTP_PORT (PEM), which then speaks HTTPS. Read again when it changes.',
+  ),
+  HTTP_TLS_KEY_FILE: file('Private key of HTTP_PORT (PEM). Read again when it changes.'),
+  HTTP_CLIENT_CA_FILE: file(
+    'Issuers of client certificates (PEM), which may stand for an API key. Read again when it changes.',
+  ),
+  HTTP_CLIENT_CERT: Type.Enum(['optional', 'required'], {
+    default: 'optional',
+    description: 'Whether a client without a certificate is turned away, or may use an API key.',
+  }),
+  API_KEYS_FILE: file(
+    'API keys for HTTP (JSON, see below). Required unless HOST is loopback. Read again when it changes.',
+  ),
+  RATE_LIMIT_EVENTS_PER_SECOND: Type.Integer({
+    default: 5_000,
+    minimum: 0,
+    maximum: 1_000_000,
+    unit: 'events per second, 0 for no limit',
+    description: 'What each API key may send over HTTP, unless the file of keys says otherwise.',
+  }),
+  RATE_LIMIT_BURST_EVENTS: Type.Integer({
+    default: 20_000,
+    minimum: 1,
+    maximum: 1_000_000,
+    unit: 'events',
+    description: 'What each API key may send at once after a pause.',
+  }),
+  DEVICE_CREDENTIALS_FILE: file(
+    'Device credentials for MQTT (JSON, see below). Required unless HOST is loopback. Read again when it changes.',
+  ),
   CARD_TOKEN_SECRET: Type.String({
     default: LAPTOP_CARD_TOKEN_SECRET,
     minLength: 32,
@@ -89,8 +118,21 @@ function checkAccess(config: Config): ConfigFault[] {
   return faults;
 }
 
-function checkTls({ MQTT_TLS_CERT_FILE: cert, MQTT_TLS_KEY_FILE: key }: Config): ConfigFault[] {
-  if ((cert === undefined) === (key === undefined)) return [];
-  const variable = cert === undefined ? 'MQTT_TLS_CERT_FILE' : 'MQTT_TLS_KEY_FILE';
-  return [{ variable, problem: 'is not set', remedy: 'Set both files of the TLS port, or neither.' }];
+function checkTls(config: Config): ConfigFault[] {
+  const faults = (['MQTT', 'HTTP'] as const).flatMap((protocol): ConfigFault[] => {
+    const variables = [`${protocol}_TLS_CERT_FILE`, `${protocol}_TLS_KEY_FILE`] as const;
+    const missing = variables.filter((variable) => config[variable] === undefined);
+    const [variable] = missing;
+    if (variable === undefined || missing.length === variables.length) return [];
+    return [{ variable, problem: 'is not set', remedy: 'Set both files of the TLS port, or neither.' }];
+  });
+  if (config.HTTP_CLIENT_CA_FILE !== undefined && config.HTTP_TLS_CERT_FILE === undefined) {
+    const remedy = 'Set HTTP_TLS_CERT_FILE and HTTP_TLS_KEY_FILE, or leave it out.';
+    faults.push({ variable: 'HTTP_CLIENT_CA_FILE', problem: 'needs TLS', remedy });
+  }
+  if (config.HTTP_CLIENT_CERT === 'required' && config.HTTP_CLIENT_CA_FILE === undefined) {
+    const remedy = 'Set HTTP_CLIENT_CA_FILE, or HTTP_CLIENT_CERT to optional.';
+    faults.push({ variable: 'HTTP_CLIENT_CERT', problem: 'needs to know the issuers', remedy });
+  }
+  return faults;
 }

@@ -4,8 +4,11 @@ export type IngestErrorCode =
   | 'closed' // the service is stopping
   | 'routes-file' // the routes of MQTT cannot be used
   | 'taken-over' // another sender goes on with the same work
-  | 'not-allowed' // a device used a topic or a client id that is not its own
-  | 'credentials-file'; // a file of API keys or device credentials cannot be used
+  | 'not-allowed' // a device asks for more than it may, or for what there is not
+  | 'malformed-packet' // a device sends what is not MQTT 3.1.1
+  | 'packet-size' // a device announces a packet that is over the limit
+  | 'credentials-file' // a file of API keys or device credentials cannot be used
+  | 'certificate-file'; // certificate or key of HTTP's TLS cannot be used
 
 /** The one error of this service's own code; callers switch on `code`, and send again when `retriable`. */
 export class IngestError extends Error {

@@ -11,7 +11,7 @@ import {
   type ServiceResources,
   startAdminServer,
 } from '@millrace/observability';
-import { deviceIdIsPassword, loadApiKeys, loadDeviceCredentials } from './access.ts';
+import { openApiKeys, openDeviceCheck, openHttpTls } from './access/open.ts';
 import { createApp } from './app.ts';
 import { createCardTokenizer } from './card-token.ts';
 import { type Config, readConfig } from './config.ts';
@@ -61,13 +61,17 @@ async function start(resources: ServiceResources): Promise<void> {
     ...{ kafka, admin: kafkaAdmin, metrics, logger },
   });
   resources.onClose('decisions', () => decisions.close());
+  const access = { ...common, config, metrics: ingestMetrics };
+  const https = await openHttpTls(resources, access);
   const app = await createApp({
     ...common,
+    apiKeys: await openApiKeys(resources, access),
+    tls: https?.tls,
     decisions,
     kinds: createEventKinds(topics),
-    findApiKey: config.API_KEYS_FILE === undefined ? undefined : await loadApiKeys(config.API_KEYS_FILE),
     ...{ metrics, ingestMetrics, health },
   });
+  https?.serve(app.server);
   const http = await app.listen({ host: config.HOST, port: config.HTTP_PORT });
   resources.onClose('http', () => app.close());
   health.set('http', { ready: true });
@@ -76,7 +80,8 @@ async function start(resources: ServiceResources): Promise<void> {
   const counts = createEventCounts(ingestMetrics, 'telemetry', protocol);
   const intake = createMqttIntake({ ...common, topics, counts });
   if (config.MQTT_URL === undefined) {
-    const listener = await openListener(config, { ...common, intake, metrics: ingestMetrics });
+    const checkDevice = await openDeviceCheck(resources, access);
+    const listener = await openListener(config, { ...common, intake, checkDevice, metrics: ingestMetrics });
     resources.onClose('mqtt listener', () => listener.close());
     connectedDevices = () => listener.clients;
     health.set('mqtt', { ready: true });
@@ -129,12 +134,9 @@ async function openPublisher(
 
 async function openListener(
   config: Config,
-  options: Omit<
-    ConstructorParameters<typeof MqttListener>[0],
-    'host' | 'port' | 'webSocketPort' | 'tls' | 'checkDevice'
-  >,
+  options: Omit<ConstructorParameters<typeof MqttListener>[0], 'host' | 'port' | 'webSocketPort' | 'tls'>,
 ): Promise<MqttListener> {
-  const { DEVICE_CREDENTIALS_FILE: credentials, MQTT_TLS_CERT_FILE: cert, MQTT_TLS_KEY_FILE: key } = config;
+  const { MQTT_TLS_CERT_FILE: cert, MQTT_TLS_KEY_FILE: key } = config;
   const tls =
     cert === undefined || key === undefined
       ? undefined
@@ -145,7 +147,6 @@ async function openListener(
     port: config.MQTT_PORT,
     webSocketPort: config.MQTT_WS_PORT,
     tls,
-    checkDevice: credentials === undefined ? deviceIdIsPassword : await loadDeviceCredentials(credentials),
   });
   await listener.start();
   return listener;

@@ -17,7 +17,15 @@ export interface IngestMetrics {
   readonly publishSeconds: Histogram;
   readonly mqttClients: Gauge;
   readonly mqttRefused: Counter<'reason'>;
+  /** How often nothing more was read from a connection for a while. */
+  readonly mqttSlowed: Counter<'reason'>;
   readonly willsLost: Counter;
+  /** Requests that ended before their body was looked at; `reason` is the status. */
+  readonly httpRefused: Counter<'reason'>;
+  readonly httpConnectionsDropped: Counter;
+  readonly reloads: Counter<'file' | 'result'>;
+  /** 1 while a file of credentials or certificates on disk is not what is in force. */
+  readonly reloadFailed: Gauge<'file'>;
 }
 
 export function createIngestMetrics(metrics: Metrics, mqttClients: () => number): IngestMetrics {
@@ -53,9 +61,33 @@ export function createIngestMetrics(metrics: Metrics, mqttClients: () => number)
       help: 'Connections, topics and subscriptions that the MQTT listener refused.',
       labels: ['reason'],
     }),
+    mqttSlowed: metrics.counter({
+      name: 'ingest_mqtt_slowed_total',
+      help: 'How often a device was made to wait: rate, in-flight, or answers that it does not read.',
+      labels: ['reason'],
+    }),
     willsLost: metrics.counter({
       name: 'ingest_mqtt_wills_lost_total',
       help: 'Last wills that Kafka did not take in time.',
+    }),
+    httpRefused: metrics.counter({
+      name: 'ingest_http_refused_total',
+      help: 'HTTP requests refused for who sent them, how many, or their form, by status.',
+      labels: ['reason'],
+    }),
+    httpConnectionsDropped: metrics.counter({
+      name: 'ingest_http_connections_dropped_total',
+      help: 'Connections that were over the limit of open HTTP connections.',
+    }),
+    reloads: metrics.counter({
+      name: 'ingest_credentials_reloads_total',
+      help: 'Changed files of credentials or certificates that were read (ok), or could not be used (failed).',
+      labels: ['file', 'result'],
+    }),
+    reloadFailed: metrics.gauge({
+      name: 'ingest_credentials_reload_failed',
+      help: '1 while a changed file of credentials or certificates cannot be used and an older state of it is in force.',
+      labels: ['file'],
     }),
   };
 }

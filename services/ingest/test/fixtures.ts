@@ -5,6 +5,7 @@ import { createLogger, createMetrics, Health } from '@millrace/observability';
 import { type AppOptions, createApp } from '../src/app.ts';
 import { createCardTokenizer } from '../src/card-token.ts';
 import { createEventKinds } from '../src/event-kinds.ts';
+import { HTTP_LIMITS, type HttpLimits } from '../src/http/server.ts';
 import { createEventCounts, createIngestMetrics } from '../src/metrics.ts';
 import { createMqttIntake } from '../src/mqtt/intake.ts';
 import { PUBLISHER_LIMITS, Publisher, type PublisherLimits } from '../src/publisher.ts';
@@ -102,7 +103,10 @@ export async function createIngest(
   t: TestContext,
   options: {
     limits?: Partial<PublisherLimits>;
-    findApiKey?: AppOptions['findApiKey'];
+    httpLimits?: Partial<HttpLimits>;
+    apiKeys?: AppOptions['apiKeys'];
+    tls?: AppOptions['tls'];
+    nowMs?: () => number;
     decisions?: AppOptions['decisions'];
   } = {},
 ) {
@@ -118,10 +122,11 @@ export async function createIngest(
   const health = new Health();
   health.set('kafka', { ready: true });
   const tokenizeCard = createCardTokenizer('a secret of the tests that is long enough');
-  const nowMs = () => NOW_MS;
+  const nowMs = options.nowMs ?? (() => NOW_MS);
   const common = { publisher, tokenizeCard, nowMs, logger, metrics, ingestMetrics, health };
-  const { findApiKey, decisions } = options;
-  const app = await createApp({ ...common, kinds: createEventKinds(topics), findApiKey, decisions });
+  const { apiKeys, tls, decisions } = options;
+  const limits = { ...HTTP_LIMITS, ...options.httpLimits };
+  const app = await createApp({ ...common, kinds: createEventKinds(topics), apiKeys, tls, limits, decisions });
   t.after(async () => {
     producer.release();
     await app.close();

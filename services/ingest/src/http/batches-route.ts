@@ -9,6 +9,7 @@ import type { Guard } from './guard.ts';
 import { batchesSchema } from './openapi.ts';
 import { HttpProblem, problem } from './problems.ts';
 import { sendStreamResult, streamBody } from './stream-answer.ts';
+import { paymentOf } from './stream-pace.ts';
 import { traceparentOf } from './trace.ts';
 
 /** Streams that are read at the same time; each holds two chunks of events at most. */
@@ -37,8 +38,8 @@ export function registerBatchesRoute(app: FastifyInstance, options: BatchesRoute
     method: 'POST',
     url: '/v1/batches',
     schema: batchesSchema(kinds),
-    onRequest: (request, _reply, done) => {
-      guard(request, kindOf(request, kinds).scope);
+    onRequest: (request, reply, done) => {
+      guard(request, reply, kindOf(request, kinds).scope);
       if (!isNdjson(request)) throw notNdjson();
       done();
     },
@@ -49,7 +50,8 @@ export function registerBatchesRoute(app: FastifyInstance, options: BatchesRoute
         const kind = kindOf(request, kinds);
         const counts = countsOf(kind.name);
         const traceparent = traceparentOf(request);
-        const sources = { kind, publisher, counts, wireOptions, traceparent, signal };
+        const payment = paymentOf(request, signal);
+        const sources = { kind, publisher, counts, wireOptions, traceparent, signal, payment };
         return sendStreamResult(request, reply, await takeEventStream(streamBody(request), sources), 200);
       } finally {
         streams -= 1;

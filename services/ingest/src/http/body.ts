@@ -1,29 +1,32 @@
-import { pipeline, type Readable } from 'node:stream';
+import { isUtf8 } from 'node:buffer';
+import type { Readable } from 'node:stream';
 import { createGunzip, type Gunzip } from 'node:zlib';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { HttpProblem, problem } from './problems.ts';
 
 /** One event is under 8 KiB; 1,000 of typical size are 300 KiB. Counted after decompression. */
 export const BODY_BYTES_MAX = 4 * 1024 * 1024;
-/** A JSON body must be there within this time, so that a client that sends a byte at a time holds nothing for long. */
-export const BODY_MS_MAX = 20_000;
 
 /**
  * How request bodies are read: `application/json` whole (bounded in bytes and time), `application/x-ndjson` as a stream,
  * both also with `Content-Encoding: gzip`. Anything else is refused with 415.
  */
-export function registerBodyParsers(app: FastifyInstance): void {
+export function registerBodyParsers(app: FastifyInstance, bodyMsMax: number): void {
   app.removeAllContentTypeParsers();
   // Names that would reach a prototype are refused, not removed: the sender should know.
   const json = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, json);
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    // Decoding would put U+FFFD in the place of what is wrong, and somebody's name would never be found again.
+    if (isUtf8(body)) json(request, body.toString(), done);
+    else done(notUtf8());
+  });
   app.addContentTypeParser(NDJSON_TYPES, (_request, payload, done) => done(null, payload));
 
-  app.addHook('preParsing', (request, _reply, payload, done) => {
-    const { 'content-encoding': encoding } = request.headers;
-    if (!isNdjson(request)) limitTime(payload);
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    const encoding = request.headers['content-encoding'];
+    if (!isNdjson(request)) limitTime(payload, reply, bodyMsMax);
     if (encoding === undefined || encoding === 'identity') done(null, payload);
-    else if (encoding === 'gzip') done(null, inflate(payload));
+    else if (encoding.toLowerCase() === 'gzip') done(null, inflate(payload));
     else done(unsupportedEncoding());
   });
 }
@@ -35,8 +38,13 @@ export function isNdjson(request: FastifyRequest): boolean {
 const NDJSON_TYPES = ['application/x-ndjson', 'application/jsonl'];
 const NDJSON = /^application\/(?:x-ndjson|jsonl)(?:$|[\s;])/i;
 
-function limitTime(payload: Readable): void {
-  const timer = setTimeout(() => payload.destroy(new Error('The body did not arrive in time.')), BODY_MS_MAX);
+function limitTime(payload: Readable, reply: FastifyReply, bodyMsMax: number): void {
+  const timer = setTimeout(() => {
+    // Whoever reads the body answers the request with this error. Destroying the body would close the connection first.
+    const isRead = payload.listenerCount('error') > 0 && !reply.raw.headersSent;
+    if (isRead) payload.emit('error', tooSlow());
+    else payload.destroy();
+  }, bodyMsMax);
   timer.unref();
   payload.once('close', () => clearTimeout(timer));
   payload.once('end', () => clearTimeout(timer));
@@ -50,13 +58,28 @@ function inflate(payload: Readable): Gunzip {
   payload.on('data', (chunk: Buffer) => {
     inflated.receivedEncodedLength = (inflated.receivedEncodedLength ?? 0) + chunk.length;
   });
-  pipeline(payload, inflated, () => {
-    // An error reaches whoever reads `inflated`, as its own 'error' event; there is nothing to add here.
+  // Not `pipeline`, which would close the connection with the bytes that are wrong, before the answer.
+  payload.pipe(inflated);
+  payload.once('error', (error) => inflated.destroy(error));
+  payload.once('close', () => {
+    if (!payload.readableEnded) inflated.destroy(new Error('The connection was closed in the middle of a body.'));
   });
   inflated.on('error', () => {
     // Nobody reads it any more once the body was refused as too large; what is wrong behind that point changes nothing.
+    payload.unpipe(inflated);
+    payload.resume();
   });
   return inflated;
+}
+
+function tooSlow(): HttpProblem {
+  const detail = 'The body did not arrive in time. Send less at once, or NDJSON, which may take as long as it needs.';
+  return new HttpProblem(problem(408, 'body-too-slow', 'Body too slow', detail, { field: 'body' }));
+}
+
+function notUtf8(): HttpProblem {
+  const detail = 'The body is not valid UTF-8. Encode it as UTF-8 and send it again.';
+  return new HttpProblem(problem(400, 'malformed-utf8', 'Malformed UTF-8', detail, { field: 'body' }));
 }
 
 function unsupportedEncoding(): HttpProblem {

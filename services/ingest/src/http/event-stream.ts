@@ -7,6 +7,7 @@ import { checkEvent, publishEvents } from '../intake.ts';
 import type { EventCounts } from '../metrics.ts';
 import type { Publisher } from '../publisher.ts';
 import { createLineSplitter, LINE_BYTES_MAX } from './lines.ts';
+import { readPaced, type StreamPayment } from './stream-pace.ts';
 
 /** Events of one stream that are handed to the publisher at once; as many again may be read meanwhile. */
 export const CHUNK_EVENTS_MAX = 1_000;
@@ -25,6 +26,8 @@ export interface StreamSources {
   readonly traceparent: string | undefined;
   /** Aborted when the service stops: the stream is then ended with what is settled by then. */
   readonly signal: AbortSignal;
+  /** How fast the sender may be. */
+  readonly payment: StreamPayment;
 }
 
 export interface LineProblem extends Problem {
@@ -52,7 +55,7 @@ export interface StreamResult {
  * confirm is published again (its ids make that harmless) until `STALL_MS_MAX` have passed.
  */
 export async function takeEventStream(body: Readable, sources: StreamSources): Promise<StreamResult> {
-  const { counts, kind, wireOptions, signal } = sources;
+  const { counts, kind, wireOptions, signal, payment } = sources;
   const result: StreamResult = {
     received: 0,
     accepted: 0,
@@ -120,12 +123,12 @@ export async function takeEventStream(body: Readable, sources: StreamSources): P
   };
   signal.addEventListener('abort', onStop, { once: true });
   try {
-    // Destroying a request ends its connection, and the answer with it.
-    for await (const bytes of body.iterator({ destroyOnReturn: false })) {
+    for await (const bytes of readPaced(body, payment)) {
       options = wireOptions();
       const before = result.received;
       splitter.push(bytes);
       counts.received(result.received - before);
+      payment.allowance?.spend(result.received - before);
       publishNext();
       while (events.length >= CHUNK_EVENTS_MAX && inFlight !== undefined) await inFlight;
       if (signal.aborted) result.failure ??= new IngestError('closed', 'The service is stopping.');

@@ -11,6 +11,8 @@ import { hasExtras, type PaymentExtras, refuseExtras, takeOnePayment } from './o
 import { eventsSchema } from './openapi.ts';
 import { emptyBody, invalidEvent, type ProblemDetails, problem, sendProblem } from './problems.ts';
 import { sendStreamResult, streamBody } from './stream-answer.ts';
+import { paymentOf } from './stream-pace.ts';
+import type { StreamSlots } from './stream-slots.ts';
 import { traceparentOf } from './trace.ts';
 
 export interface EventsRouteOptions {
@@ -21,6 +23,7 @@ export interface EventsRouteOptions {
   readonly wireOptions: (ageMsMax: number) => WireOptions;
   /** Aborted when the service stops. */
   readonly signal: AbortSignal;
+  readonly streamSlots: StreamSlots;
   /** What only a single payment may ask for; not given for other kinds. */
   readonly extras?: PaymentExtras;
 }
@@ -32,13 +35,13 @@ export interface EventsRouteOptions {
  * no answer, the events may be in Kafka or not: the same ids are sent again, and the repeats are dropped further on.
  */
 export function registerEventsRoute(app: FastifyInstance, options: EventsRouteOptions): void {
-  const { kind, guard, publisher, counts, signal, extras } = options;
+  const { kind, guard, publisher, counts, signal, streamSlots, extras } = options;
   app.route({
     method: 'POST',
     url: `/v1/${kind.name}`,
     schema: eventsSchema(kind),
-    onRequest: (request, _reply, done) => {
-      guard(request, kind.scope);
+    onRequest: (request, reply, done) => {
+      guard(request, reply, kind.scope);
       if (hasExtras(request)) refuseExtras(request, extras);
       done();
     },
@@ -46,14 +49,9 @@ export function registerEventsRoute(app: FastifyInstance, options: EventsRouteOp
       const wireOptions = () => options.wireOptions(kind.ageMsMax);
       const traceparent = traceparentOf(request);
       if (isNdjson(request)) {
-        const result = await takeEventStream(streamBody(request), {
-          kind,
-          publisher,
-          counts,
-          wireOptions,
-          traceparent,
-          signal,
-        });
+        const payment = paymentOf(request, signal);
+        const sources = { kind, publisher, counts, wireOptions, traceparent, signal, payment };
+        const result = await streamSlots(() => takeEventStream(streamBody(request), sources));
         return sendStreamResult(request, reply, result, result.rejected === 0 ? 202 : result.accepted > 0 ? 207 : 422);
       }
       // Fastify calls no parser for a request that announces no body at all.
@@ -106,6 +104,7 @@ async function takeArray(
   { kind, publisher, counts, wireOptions }: EventsRouteOptions,
 ): Promise<FastifyReply> {
   if (inputs.length === 0 || inputs.length > kind.arrayMax) return sendProblem(reply, wrongLength(inputs.length, kind));
+  request.allowance?.spend(inputs.length - 1);
   counts.received(inputs.length);
   const options = wireOptions(kind.ageMsMax);
   const events: unknown[] = [];

@@ -1,4 +1,4 @@
-import { finished, type Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import type { Problem } from '@millrace/contracts';
 import type { Logger } from '@millrace/observability';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -54,22 +54,33 @@ export function sendProblem(reply: FastifyReply, details: ProblemDetails): Fasti
 
 /** One place where errors become answers; a 5xx tells nothing of the inside, the log does. */
 export function registerProblemHandlers(app: FastifyInstance, logger: Logger): void {
-  app.setErrorHandler(async (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+  const methodsByUrl = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = methodsByUrl.get(url) ?? new Set();
+    for (const one of [method].flat()) methods.add(one);
+    methodsByUrl.set(url, methods);
+  });
+  app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     if (error instanceof HttpProblem)
       for (const [name, value] of Object.entries(error.headers)) reply.header(name, value);
     const details = problemFor(error, request);
     if (details.status === 500) {
       logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed');
     }
-    if (details.status === 413) await readAway(request.raw);
+    readAway(request.raw, reply, details.status);
     return sendProblem(reply, details);
   });
-  app.setNotFoundHandler((_request, reply) =>
-    sendProblem(
-      reply,
-      problem(404, 'not-found', 'No such route', 'See /openapi.json for the routes and their methods.'),
-    ),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    readAway(request.raw, reply, 404);
+    const methods = methodsByUrl.get(request.url.split('?', 1)[0] ?? '');
+    if (methods === undefined) {
+      const detail = 'See /openapi.json for the routes and their methods.';
+      return sendProblem(reply, problem(404, 'not-found', 'No such route', detail));
+    }
+    const allowed = [...methods].join(', ');
+    reply.header('allow', allowed);
+    return sendProblem(reply, problem(405, 'method-not-allowed', 'Method not allowed', `Send ${allowed}.`));
+  });
 }
 
 /** What a client is told about an error. */
@@ -80,15 +91,23 @@ export function problemFor(error: unknown, request: FastifyRequest): ProblemDeta
   return known ?? problem(500, 'internal', 'Internal error', 'Send the request again later.');
 }
 
+/** How long the rest of a refused body may take; then its connection is closed. */
+const READ_AWAY_MS_MAX = 20_000;
+
 /**
- * Reads what is left of a refused body, for as long as a body may take: whoever is still sending would otherwise see a
- * broken connection instead of the answer.
+ * Reads what is left of a refused body while the answer is on its way: whoever is still sending would otherwise see a
+ * broken connection instead of it.
  */
-function readAway(body: Readable): Promise<void> {
+function readAway(body: IncomingMessage, reply: FastifyReply, status: number): void {
+  if (body.complete || body.destroyed) return;
+  // Fastify closes the connection after a body that it did not read; after 408 that is right, because it may never end.
+  if (status === 408) return;
+  reply.removeHeader('connection');
   body.unpipe();
   body.resume();
-  // An end by an error is an end, too: then there is nobody to answer.
-  return new Promise((resolve) => finished(body, () => resolve()));
+  const timer = setTimeout(() => body.destroy(), READ_AWAY_MS_MAX);
+  timer.unref();
+  body.once('close', () => clearTimeout(timer));
 }
 
 function unavailableProblem(error: IngestError): ProblemDetails {
