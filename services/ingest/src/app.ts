@@ -17,6 +17,8 @@ import { createStreamSlots, EVENT_STREAMS_MAX } from './http/stream-slots.ts';
 import type { HttpTls } from './http/tls.ts';
 import { createEventCounts, type IngestMetrics } from './metrics.ts';
 import type { Publisher } from './publisher.ts';
+import type { Redriver } from './redrive/redriver.ts';
+import { registerRedriveRoute } from './redrive/route.ts';
 
 export interface AppOptions {
   readonly publisher: Publisher;
@@ -29,6 +31,8 @@ export interface AppOptions {
   readonly limits?: HttpLimits;
   /** Not given: `?wait=decision` is refused. */
   readonly decisions?: DecisionWaits | undefined;
+  /** Not given: there is no `/v1/redrive`. */
+  readonly redriver?: Redriver | undefined;
   readonly nowMs: () => number;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -65,6 +69,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     registerEventsRoute(app, { kind, publisher, guard, wireOptions, signal, streamSlots, counts, ...ofPayments });
   }
   registerBatchesRoute(app, { kinds, publisher, guard, wireOptions, signal, countsOf });
+  if (options.redriver !== undefined) {
+    registerRedriveRoute(app, { redriver: options.redriver, guard, metrics: ingestMetrics });
+  }
   registerAdminRoutes(app, { metrics, health });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   return app;

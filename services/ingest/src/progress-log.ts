@@ -19,7 +19,9 @@ export interface ProgressLogOptions<Mark> {
 }
 
 export interface ProgressCommit<Mark> {
-  readonly parts: readonly EventsOfTopic[];
+  readonly parts?: readonly EventsOfTopic[];
+  /** Records beside those of the parts, as they are. */
+  readonly batches?: readonly TopicBatch[];
   readonly marks: readonly Mark[];
   /** The events join this trace; without it each begins one of its own. */
   readonly traceparent?: string | undefined;
@@ -97,13 +99,13 @@ export async function openProgressLog<Mark>(options: ProgressLogOptions<Mark>): 
     get size() {
       return markByKey.size;
     },
-    async commit({ parts, marks, traceparent }) {
+    async commit({ parts = [], batches = [], marks, traceparent }) {
       if (state !== 'open') throw new IngestError('closed', `The progress log of ${transactionalId} is ${state}.`);
       state = 'committing';
       const ingestedAtMs = nowMs();
-      const batches = toBatches([...parts, { contract, events: marks } as EventsOfTopic], ingestedAtMs, traceparent);
+      const written = toBatches([...parts, { contract, events: marks } as EventsOfTopic], ingestedAtMs, traceparent);
       try {
-        await producer.commitTransaction({ batches });
+        await producer.commitTransaction({ batches: [...batches, ...written] });
       } catch (cause) {
         state = 'failed';
         throw toIngestError(transactionalId, cause);
