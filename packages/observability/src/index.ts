@@ -33,4 +33,4 @@ export {
   SHUTDOWN_MS_MAX,
 } from './service.ts';
 export { settings } from './settings.ts';
-export { childOf, newTraceparent, parseTraceparent, type TraceContext } from './traceparent.ts';
+export { childOf, childrenOf, newTraceparent, parseTraceparent, type TraceContext } from './traceparent.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { childOf, newTraceparent, parseTraceparent } from '@millrace/observability';
+import { childOf, childrenOf, newTraceparent, parseTraceparent } from '@millrace/observability';
 
 const SAMPLED = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
@@ -43,4 +43,16 @@ test('the child of nothing starts a trace', () => {
   assert.match(childOf(undefined), /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
   assert.notEqual(childOf('nonsense'), childOf('nonsense'));
   assert.equal(parseTraceparent(newTraceparent(false))?.sampled, false);
+});
+
+test('children of one text are children of the same span, and no two ids are the same', () => {
+  const next = childrenOf('00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+  const children = Array.from({ length: 2_000 }, () => parseTraceparent(next()));
+  assert.deepEqual(
+    [...new Set(children.map((child) => `${child?.traceId} ${child?.sampled}`))],
+    ['4bf92f3577b34da6a3ce929d0e0e4736 true'],
+  );
+  assert.equal(new Set(children.map((child) => child?.parentId)).size, 2_000);
+  const traces = Array.from({ length: 2_000 }, () => parseTraceparent(newTraceparent())?.traceId);
+  assert.equal(new Set(traces).size, 2_000);
 });

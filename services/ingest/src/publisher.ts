@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recordHeaders, type TopicContract } from '@millrace/contracts';
 import type { OutRecord, Producer } from '@millrace/kafka';
-import { childOf, newTraceparent } from '@millrace/observability';
+import { childrenOf, newTraceparent } from '@millrace/observability';
 import { IngestError } from './errors.ts';
 
 export interface PublisherLimits {
@@ -42,9 +42,12 @@ export interface EventsOfTopic {
   readonly events: readonly unknown[];
 }
 
+/** Told once how a call ended: without an error when all in-sync replicas have every event of it. */
+export type Settled = (error?: IngestError) => void;
+
 interface Waiter {
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
+  /** `undefined` once it has been called. */
+  settled: Settled | undefined;
   /** Batches that hold records of this call and are not confirmed yet. */
   unconfirmed: number;
 }
@@ -122,17 +125,26 @@ export class Publisher {
    * without one each event begins a trace of its own. Rejects with `overloaded`, `unavailable` or `closed`.
    */
   publishAll(parts: readonly EventsOfTopic[], traceparent?: string): Promise<void> {
-    const refusal = this.#refusal();
-    if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { resolve, reject, unconfirmed: 0 };
-      const ingestedAtMs = this.#options.nowMs();
-      for (const { contract, events } of parts) {
-        for (const event of events) this.#append(contract, event, traceparent, ingestedAtMs, waiter);
-      }
-      if (waiter.unconfirmed === 0) resolve();
-      else this.#schedule();
+      this.take(parts, traceparent, (error) => (error === undefined ? resolve() : reject(error)));
     });
+  }
+
+  /** `publishAll` without a promise, for those who publish one event at a time. A refusal is told at once. */
+  take(parts: readonly EventsOfTopic[], traceparent: string | undefined, settled: Settled): void {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
+      settled(refusal);
+      return;
+    }
+    const waiter: Waiter = { settled, unconfirmed: 0 };
+    const ingestedAtMs = this.#options.nowMs();
+    const nextTraceparent = traceparent === undefined ? newTraceparent : childrenOf(traceparent);
+    for (const { contract, events } of parts) {
+      for (const event of events) this.#append(contract, event, nextTraceparent(), ingestedAtMs, waiter);
+    }
+    if (waiter.unconfirmed === 0) settled();
+    else this.#schedule();
   }
 
   /** Whether `publish` would take events now. */
@@ -194,18 +206,12 @@ export class Publisher {
     return undefined;
   }
 
-  #append<T>(
-    contract: TopicContract<T>,
-    event: T,
-    traceparent: string | undefined,
-    ingestedAtMs: number,
-    waiter: Waiter,
-  ): void {
+  #append<T>(contract: TopicContract<T>, event: T, traceparent: string, ingestedAtMs: number, waiter: Waiter): void {
     const value = contract.encode(event);
     const headers = recordHeaders({
       schema: contract.schema,
       eventId: contract.eventId(event),
-      traceparent: traceparent === undefined ? newTraceparent() : childOf(traceparent),
+      traceparent,
       ingestedAtMs,
     });
     const record = { key: contract.key(event), value, headers, timestampMs: contract.timestampMs(event) };
@@ -264,29 +270,29 @@ export class Publisher {
     try {
       // 3. The next batch waits for this one even when nobody waits for its answer any more: order.
       await sent;
-      // 4. Only now is anything accepted.
-      for (const waiter of batch.waiters) {
-        waiter.unconfirmed -= 1;
-        if (waiter.unconfirmed === 0) waiter.resolve();
-      }
-      const { records, bytes } = batch;
-      this.#options.onBatch?.({ records, bytes, durationMs: performance.now() - startedMs });
     } catch (error) {
       this.#fail(batch, error, sent);
+      return;
     } finally {
       clearTimeout(timer);
       this.#release(batch);
     }
+    // 4. Only now is anything accepted.
+    for (const waiter of batch.waiters) {
+      waiter.unconfirmed -= 1;
+      if (waiter.unconfirmed === 0) settle(waiter);
+    }
+    const { records, bytes } = batch;
+    this.#options.onBatch?.({ records, bytes, durationMs: performance.now() - startedMs });
   }
 
   #fail(batch: Batch, cause: unknown, sent: Promise<void>): void {
     const error = new IngestError('unavailable', 'Kafka did not confirm the events.', { cause });
-    for (const waiter of batch.waiters) waiter.reject(error);
-    for (const queued of this.#queue.splice(0)) {
-      for (const waiter of queued.waiters) waiter.reject(error);
-      this.#release(queued);
-    }
+    // First, so that nobody who is told gets anything taken in between.
     this.#away(error, sent);
+    const queued = this.#queue.splice(0);
+    for (const each of queued) this.#release(each);
+    for (const { waiters } of [batch, ...queued]) for (const waiter of waiters) settle(waiter, error);
     this.#idle?.();
   }
 
@@ -319,5 +325,19 @@ export class Publisher {
 
   #wake(): void {
     if (this.ready || this.#closing) for (const resolve of this.#readyWaiters.splice(0)) resolve();
+  }
+}
+
+/** What a caller does with the answer is not this batch's fault: an error there is nobody's to catch, and ends the process. */
+function settle(waiter: Waiter, error?: IngestError): void {
+  const { settled } = waiter;
+  if (settled === undefined) return;
+  waiter.settled = undefined;
+  try {
+    settled(error);
+  } catch (fault) {
+    queueMicrotask(() => {
+      throw fault;
+    });
   }
 }

@@ -152,3 +152,41 @@ test('memory stays flat while Kafka is away: refused calls leave nothing behind'
   await publisher.close();
   assert.equal(publisher.depth, 0);
 });
+
+test('a caller by callback is told once, and only after Kafka has the last of its batches', async () => {
+  const { publisher, producer } = createPublisher({ batchRecordsMax: 2 });
+  const told: (Error | undefined)[] = [];
+  producer.hold();
+  const events = ['t-1', 't-2', 't-3'].map((id) => payment(id));
+  publisher.take([{ contract: topics.paymentsRaw, events }], undefined, (error) => told.push(error));
+  await sleep(20);
+  assert.deepEqual(told, []);
+  producer.release();
+  while (told.length === 0) await sleep(1);
+  assert.deepEqual(ids(producer.sent), ['t-1', 't-2', 't-3']);
+
+  producer.failWith(new Error('no broker'));
+  publisher.take([{ contract: topics.paymentsRaw, events }], undefined, (error) => told.push(error));
+  while (told.length === 1) await sleep(1);
+  await sleep(20); // both of its batches have failed
+  publisher.take([{ contract: topics.paymentsRaw, events }], undefined, (error) => told.push(error));
+  assert.deepEqual(
+    told.map((error) => (error as { code?: string } | undefined)?.code),
+    [undefined, 'unavailable', 'unavailable'],
+  );
+});
+
+test('what a caller asks for while it is told goes behind everything that waits', async () => {
+  const { publisher, producer } = createPublisher();
+  producer.hold();
+  const done = Promise.withResolvers<void>();
+  publisher.take([{ contract: topics.paymentsRaw, events: [payment('t-1')] }], undefined, () => {
+    publisher.take([{ contract: topics.paymentsRaw, events: [payment('t-3')] }], undefined, () => done.resolve());
+  });
+  await sleep(20);
+  const second = publisher.publish(topics.paymentsRaw, [payment('t-2')]);
+  producer.release();
+  await Promise.all([second, done.promise]);
+  assert.deepEqual(ids(producer.sent), ['t-1', 't-2', 't-3']);
+  assert.equal(publisher.depth, 0);
+});
