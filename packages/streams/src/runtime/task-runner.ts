@@ -2,6 +2,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { KafkaError, type OffsetCommit, type ReadBatch, type TransactionalProducer } from '@millrace/kafka';
 import { StreamsError } from '../errors.ts';
 import { PoisonedTask, type Task } from '../task.ts';
+import { CommitPace } from './commit-pace.ts';
 import { commitTask } from './commit-task.ts';
 import { InputQueues } from './input-queues.ts';
 import type { OpenTask } from './open-task.ts';
@@ -12,12 +13,6 @@ import type { TaskRunnerOptions } from './task-runner-options.ts';
 
 /** Records processed before other tasks get their turn of the event loop. */
 const SLICE_RECORDS_MAX = 250;
-/**
- * A task that has caught up commits when so many times as long has passed as a commit takes (the quicker of the last two,
- * as one that was slow by chance says little), if that is before the interval is over: soon on a quiet cluster, and on a
- * busy one no more often than behind a backlog.
- */
-const COMMIT_DURATIONS_APART = 5;
 /** Records processed and not committed; at this the task waits for its commit. */
 const UNCOMMITTED_RECORDS_MAX = 5_000;
 /** How long a fenced task waits before it claims its partition again: by then the group has told who owns it. */
@@ -174,12 +169,10 @@ export class TaskRunner {
   }
 
   async #processUntilClosed(task: Task, producer: TransactionalProducer): Promise<void> {
-    const { commitIntervalMs } = this.#options;
+    const pace = new CommitPace(this.#options.commitIntervalMs);
     const done = new Set<string>();
     let uncommitted = 0;
     let commitStartedAt = Number.NEGATIVE_INFINITY;
-    let commitMs = Number.POSITIVE_INFINITY;
-    let commitBeforeMs = Number.POSITIVE_INFINITY;
     let reportedAt = Number.NEGATIVE_INFINITY;
     let committing: Promise<void> | undefined;
     let failure: unknown;
@@ -195,8 +188,7 @@ export class TaskRunner {
           failure = error; // thrown by the loop below, which owns the task
         })
         .finally(() => {
-          commitBeforeMs = commitMs;
-          commitMs = performance.now() - commitStartedAt;
+          pace.took(performance.now() - commitStartedAt);
           committing = undefined;
           this.#wake();
         });
@@ -219,9 +211,7 @@ export class TaskRunner {
       }
       const idled = uncommitted === 0 && committing === undefined && this.#idle(task);
       if (idled) for (const topic of this.#topics) done.add(topic);
-      const soonMs =
-        this.#queues.length === 0 ? Math.min(commitMs, commitBeforeMs) * COMMIT_DURATIONS_APART : commitIntervalMs;
-      const dueInMs = commitStartedAt + Math.min(commitIntervalMs, soonMs) - performance.now();
+      const dueInMs = commitStartedAt + pace.apartMs(this.#queues.length === 0) - performance.now();
       const due = uncommitted > 0 && (dueInMs <= 0 || uncommitted >= UNCOMMITTED_RECORDS_MAX);
       if ((due || idled) && committing === undefined) startCommit();
       const blocked = uncommitted >= UNCOMMITTED_RECORDS_MAX;
