@@ -8,11 +8,11 @@ const LOOK_EVERY_MS = 2_000;
 
 export interface ReloadOptions<T> {
   /** For logs and metrics. */
-  readonly name: 'api-keys' | 'device-credentials' | 'http-certificates';
+  readonly name: 'api-keys' | 'device-credentials' | 'http-certificates' | 'mqtt-certificates';
   readonly files: readonly string[];
   /** From the files to what is used; rejects when they are not right. Gets what is in force. */
   readonly read: (current: T | undefined) => Promise<T>;
-  /** Called with each value after the first. What it throws counts as a file that is not right. */
+  /** Called with each value after the first, which is in force already. What it throws counts as a file that is not right. */
   readonly onChange?: (value: T) => void;
   readonly logger: Logger;
   readonly metrics: Pick<IngestMetrics, 'reloads' | 'reloadFailed'>;
@@ -47,9 +47,14 @@ export async function openReloaded<T>(options: ReloadOptions<T>): Promise<Reload
     const newState = await stateOf(files);
     if (newState === state && failure === undefined) return;
     try {
-      const next = await read(current);
-      onChange?.(next);
-      current = next;
+      const before = current;
+      current = await read(before);
+      try {
+        onChange?.(current);
+      } catch (error) {
+        current = before;
+        throw error;
+      }
       state = newState;
       failure = undefined;
       metrics.reloads.inc({ file: name, result: 'ok' });

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { IngestMetrics } from '../metrics.ts';
 import { PROBLEM_CONTENT_TYPE, type ProblemDetails, problem } from './problems.ts';
@@ -12,6 +12,11 @@ export function createClientErrorHandler(metrics: Pick<IngestMetrics, 'httpRefus
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
     const details = problemOf(error.code);
     metrics.httpRefused.inc({ reason: String(details.status) });
+    const pending = unanswered(socket);
+    if (pending !== undefined) {
+      pending.once('close', () => close(socket));
+      return;
+    }
     if (!socket.writable) {
       socket.destroy();
       return;
@@ -23,14 +28,28 @@ export function createClientErrorHandler(metrics: Pick<IngestMetrics, 'httpRefus
       `Content-Length: ${Buffer.byteLength(body)}`,
       'Connection: close',
     ];
-    // Ended, not destroyed: what was written would be lost with what is still being received.
-    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-    setTimeout(() => socket.destroy(), CLOSE_MS_MAX).unref();
+    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+    close(socket);
   };
+}
+
+/**
+ * The answer that an earlier request of this connection, which arrived whole, still waits for. What is written now would
+ * be taken for it, though its events may be kept. (Node's own handler looks at `_httpMessage`, too.)
+ */
+function unanswered(socket: Socket): ServerResponse | undefined {
+  const { _httpMessage: answer } = socket as Socket & { readonly _httpMessage?: ServerResponse | null };
+  return answer?.req.complete === true ? answer : undefined;
 }
 
 /** How long a client may take to read why it was refused. */
 const CLOSE_MS_MAX = 2_000;
+
+/** Ended, not destroyed: what was written would be lost with what is still being received. */
+function close(socket: Socket): void {
+  socket.end();
+  setTimeout(() => socket.destroy(), CLOSE_MS_MAX).unref();
+}
 
 function problemOf(code: string | undefined): ProblemDetails {
   switch (code) {

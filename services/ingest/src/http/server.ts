@@ -3,6 +3,7 @@ import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyRep
 import type { IngestMetrics } from '../metrics.ts';
 import { BODY_BYTES_MAX } from './body.ts';
 import { createClientErrorHandler } from './client-errors.ts';
+import { type ProblemDetails, problem, sendProblem } from './problems.ts';
 import { type HttpTls, httpsOptions } from './tls.ts';
 
 /** What a client may take of this service before it has said anything of use. */
@@ -29,6 +30,9 @@ const HEADER_BYTES_MAX = 16 * 1024;
 const HEADERS_CHECK_MS = 5_000;
 /** Longer than the idle time of common load balancers (60 s), so that it is they who close an idle connection. */
 const KEEP_ALIVE_MS = 72_000;
+/** What is under way when the service stops: the time that Kafka has to confirm. The whole stop may take 8 s. */
+const CLOSE_MS_MAX = 5_000;
+const CLOSE_CHECK_MS = 50;
 
 export interface HttpServerOptions {
   readonly limits: HttpLimits;
@@ -53,10 +57,8 @@ export function createHttpServer({ limits, tls, metrics }: HttpServerOptions): F
     // While closing, what came on an open connection is answered as ever, with `Connection: close`.
     return503OnClosing: false,
     clientErrorHandler: createClientErrorHandler(metrics),
-    // A URL that cannot be decoded: to the same error handler as everything else.
-    frameworkErrors: (error, _request, reply) => {
-      (reply as FastifyReply).send(error);
-    },
+    // Before there is a route, and with it an error handler.
+    frameworkErrors: (_error, _request, reply) => sendProblem(reply as FastifyReply, malformedUrl()),
     http,
   };
   // What is different about HTTPS stays behind `server`, which is an http.Server to everybody else.
@@ -64,5 +66,20 @@ export function createHttpServer({ limits, tls, metrics }: HttpServerOptions): F
     tls === undefined ? Fastify(options) : Fastify({ ...options, https: { ...http, ...httpsOptions(tls) } } as object);
   app.server.maxConnections = limits.connectionsMax;
   app.server.on('drop', () => metrics.httpConnectionsDropped.inc());
+  app.addHook('preClose', async () => closeConnections(app.server));
   return app;
+}
+
+/** Connections are closed as they become idle, and those that do not are closed at last. */
+function closeConnections(server: Server): void {
+  const deadlineMs = performance.now() + CLOSE_MS_MAX;
+  const timer = setInterval(() => {
+    if (performance.now() < deadlineMs) server.closeIdleConnections();
+    else server.closeAllConnections();
+  }, CLOSE_CHECK_MS);
+  server.once('close', () => clearInterval(timer));
+}
+
+function malformedUrl(): ProblemDetails {
+  return problem(400, 'malformed-url', 'Malformed URL', 'The path cannot be decoded. Correct its percent-encoding.');
 }
