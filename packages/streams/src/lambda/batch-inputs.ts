@@ -90,7 +90,8 @@ export function confirmedInputs(options: BatchInputsOptions): BatchInputs {
       if (offset >= from && offset < read && !offsets.has(offset)) dismissed.add(positionOf(topic, offset));
     const complete = read > last;
     // Behind the last delivered record nothing is taken, but it is known whether there is more.
-    const next = complete && read < endOffset ? Math.min(read, last + 1) : read;
+    const hasMore = read < endOffset || records.some(({ offset }) => offset > last);
+    const next = complete && hasMore ? last + 1 : read;
     queues.push({ topic, partition, records: found, nextOffset: next, endOffset: complete ? endOffset : next + 1 });
     if (complete) close(topic);
     else if (read >= endOffset) undecidedUntilMs ??= performance.now() + UNDECIDED_MS_MAX;
