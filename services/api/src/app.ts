@@ -13,7 +13,9 @@ import { registerProblemHandlers } from './http/problems.ts';
 import { createEventStreams, STREAM_LIMITS, type StreamLimits } from './live/event-stream.ts';
 import type { Reads } from './reads.ts';
 import type { Reconciliation } from './reconciliation/reconciler.ts';
+import type { RedriveThroughIngest } from './redrive/ingest-client.ts';
 import { registerConsole } from './routes/console.ts';
+import { LETTER_ID_LENGTH_MAX, registerDeadLetterRoutes } from './routes/dead-letters.ts';
 import { registerEntityRoutes } from './routes/entities.ts';
 import { registerEventRoutes } from './routes/events.ts';
 import { type InsertLedger, registerLedgerRoutes } from './routes/ledgers.ts';
@@ -24,6 +26,7 @@ export interface AppOptions {
   readonly reads: Reads;
   readonly reconciliation: () => Reconciliation | undefined;
   readonly insertLedger: InsertLedger;
+  readonly redrive: RedriveThroughIngest;
   readonly feeds: LiveFeeds;
   readonly metrics: Metrics;
   readonly health: Health;
@@ -50,11 +53,12 @@ const CONNECTIONS_MAX = 2_000;
 
 /** The API and the console, built from what they are given; they listen nowhere yet. */
 export async function createApp(options: AppOptions): Promise<ApiInstance> {
-  const { reads, reconciliation, insertLedger, feeds, metrics, health, logger, now = Date.now } = options;
+  const { reads, reconciliation, insertLedger, redrive, feeds, metrics, health, logger, now = Date.now } = options;
   const app: ApiInstance = Fastify({
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: true,
+    routerOptions: { maxParamLength: LETTER_ID_LENGTH_MAX },
     ajv: { customOptions: { allErrors: true, removeAdditional: false, coerceTypes: true } },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.server.maxConnections = CONNECTIONS_MAX;
@@ -75,6 +79,7 @@ export async function createApp(options: AppOptions): Promise<ApiInstance> {
   registerEventRoutes(app, reads);
   registerEntityRoutes(app, reads);
   registerOperationsRoutes(app, { reads, reconciliation, now });
+  registerDeadLetterRoutes(app, { reads, redrive });
   registerLedgerRoutes(app, insertLedger);
   registerStreamRoutes(app, feeds, streams);
   registerAdminRoutes(app, { metrics, health });

@@ -12,6 +12,19 @@ export const configSchema = Type.Object({
     description:
       'Allows a HOST other than loopback. For a network in which a proxy in front asks callers who they are.',
   }),
+  INGEST_URL: Type.String({
+    default: 'http://127.0.0.1:8080',
+    pattern: '^https?://\\S+$',
+    unit: 'URL',
+    description: 'HTTP interface of ingest, through which dead letters are sent again.',
+  }),
+  INGEST_API_KEY_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      unit: 'path',
+      description: 'File with the API key for that, scope redrive:write. Read for each redrive.',
+    }),
+  ),
   RECONCILE_SETTLE_MS: Type.Integer({
     default: 10_000,
     minimum: 0,

@@ -1,4 +1,4 @@
-export type ApiErrorCode = 'feed-unavailable' | 'too-many-clients' | 'closed';
+export type ApiErrorCode = 'feed-unavailable' | 'too-many-clients' | 'ingest-unavailable' | 'closed';
 
 /** The one error of this service's own code. All of its codes may go away by trying again. */
 export class ApiError extends Error {

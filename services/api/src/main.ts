@@ -9,6 +9,7 @@ import { createFeed, feedSource } from './live/feed.ts';
 import { watchReadiness } from './readiness.ts';
 import { reconciliationReads, warehouseReads } from './reads.ts';
 import { startReconciler } from './reconciliation/reconciler.ts';
+import { createIngestClient } from './redrive/ingest-client.ts';
 import { warehouseLedger } from './routes/ledgers.ts';
 
 runService({
@@ -46,6 +47,7 @@ runService({
       reads: warehouseReads(warehouse),
       reconciliation: () => reconciler.report(),
       insertLedger: warehouseLedger(warehouse),
+      redrive: createIngestClient({ url: config.INGEST_URL, apiKeyFile: config.INGEST_API_KEY_FILE }),
       feeds: {
         alerts: feed('alerts', [
           feedSource(topics.fraudAlerts, alertView),

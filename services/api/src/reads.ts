@@ -1,4 +1,5 @@
 import {
+  countDeadLetters,
   countHopRows,
   countRepeats,
   findDecision,
@@ -8,8 +9,10 @@ import {
   findPayment,
   findProfile,
   listAlerts,
+  listDeadLetters,
   listDecisions,
   listPayments,
+  readDeadLetters,
   readHopHeads,
   readHops,
   readNewestMs,
@@ -32,6 +35,9 @@ export function warehouseReads(warehouse: Pick<Warehouse, 'query'>) {
     findProfile: findProfile.bind(undefined, warehouse),
     findMerchant: findMerchant.bind(undefined, warehouse),
     findDevice: findDevice.bind(undefined, warehouse),
+    listDeadLetters: listDeadLetters.bind(undefined, warehouse),
+    countDeadLetters: countDeadLetters.bind(undefined, warehouse),
+    readDeadLetters: readDeadLetters.bind(undefined, warehouse),
     readStatistics: readStatistics.bind(undefined, warehouse),
     reconcileSender: reconcileSender.bind(undefined, warehouse),
   };

@@ -193,6 +193,9 @@ test('the OpenAPI text has every route and the version of the package', async (t
   assert.deepEqual(Object.keys(openapi.paths).sort(), [
     '/v1/alerts',
     '/v1/customers/{customer_id}',
+    '/v1/dead-letters',
+    '/v1/dead-letters/redrive',
+    '/v1/dead-letters/{id}',
     '/v1/decisions',
     '/v1/decisions/{transaction_id}',
     '/v1/devices/{device_id}',

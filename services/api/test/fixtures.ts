@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test';
 import { samples } from '@millrace/contracts';
 import { createLogger, createMetrics, Health } from '@millrace/observability';
+import type { StoredLetter } from '@millrace/warehouse';
 import { type ApiInstance, type AppOptions, createApp } from '../src/app.ts';
 import type { Feed } from '../src/live/feed.ts';
 import type { Reads } from '../src/reads.ts';
@@ -9,6 +10,33 @@ export const NOW_MS = 1_772_366_400_000;
 export const INGESTED_MS = NOW_MS + 250;
 
 export const COUNTS = { accepted: 7, raw: 6, enriched: 5, decided: 4, stored: 3, lost: 2, duplicated: 1 };
+
+/** A record that two stages have refused, and that one of them got again. */
+export const LETTER: StoredLetter = {
+  ...samples.deadLetter,
+  headers: { schema: 'payment.v1', redriven_from: 'payments.raw:2:17' },
+  value_bytes: 9,
+  is_cut: false,
+  first_failed_at: samples.deadLetter.failed_at,
+  failures: [
+    {
+      stage: 'customer',
+      reason: 'malformed-json',
+      message: 'no',
+      failed_at: NOW_MS + 1_000,
+      redriven_at: NOW_MS + 9_000,
+    },
+    { stage: 'sink', reason: 'malformed-json', message: 'not for me', failed_at: NOW_MS + 2_000 },
+  ],
+  redrives: [
+    {
+      redriven_at: NOW_MS + 9_000,
+      stages: ['customer'],
+      topic: 'payments.enriched',
+      event_ids: [samples.payment.transaction_id],
+    },
+  ],
+};
 
 /** A warehouse with one of everything, the samples of the contracts. */
 export const READS: Reads = {
@@ -47,6 +75,9 @@ export const READS: Reads = {
           readings: [{ event_time: NOW_MS, sequence: 7, metrics: { temperature: 21.5 }, ingested_at: INGESTED_MS }],
         }
       : undefined,
+  listDeadLetters: async () => [{ id: LETTER.id, timeMs: samples.deadLetter.failed_at, base64Length: 12 }],
+  countDeadLetters: async () => 0,
+  readDeadLetters: async (ids) => (ids.includes(LETTER.id) ? [LETTER] : []),
   readStatistics: async () => ({
     steps: [{ time: NOW_MS - 1000, payments: 3, approve: 1, review: 1, decline: 1 }],
     readings: [{ time: NOW_MS, readings: 9 }],
@@ -66,6 +97,7 @@ export async function testApp(t: TestContext, options: Partial<AppOptions> = {})
     reads: READS,
     reconciliation: () => ({ payments: COUNTS, telemetry: COUNTS }),
     insertLedger: async () => {},
+    redrive: async () => [],
     feeds: { alerts: silentFeed, decisions: silentFeed },
     metrics: createMetrics('api'),
     health: new Health(),

@@ -98,7 +98,7 @@ export function serviceParts(options: {
     ...instances.map((instance) => part('enricher', instance)),
     ...instances.map((instance) => part('fraud-detector', instance)),
     part('sink', 1),
-    part('api', 1, { HTTP_PORT: String(ports.api) }),
+    part('api', 1, { HTTP_PORT: String(ports.api), INGEST_URL: addresses.ingest }),
   ];
 }
 

@@ -57,8 +57,11 @@ export interface StoredLetter {
   readonly headers: Readonly<Record<string, string>>;
   /** Whole, or cut as asked; empty for a record without a value, or one that no letter could hold. */
   readonly value_base64: string;
-  /** Of the whole value in base64. */
-  readonly base64_length: number;
+  /** Of the whole value. */
+  readonly value_bytes: number;
+  readonly is_cut: boolean;
+  /** Epoch ms; of all that is stored, also of failures that do not count. */
+  readonly first_failed_at: number;
   /** Oldest first; at least one. */
   readonly failures: readonly LetterFailure[];
   /** Oldest first. */
@@ -120,7 +123,9 @@ export async function readDeadLetters(
     read<LetterRow>(
       connection,
       `SELECT id, origin, key, headers, stage, reason, message, ${millis('failed_at')},
-         ${value} AS base64, length(value_base64) AS base64Length
+         ${value} AS base64, length(value_base64) AS base64Length,
+         intDiv(base64Length * 3, 4) - countSubstrings(right(value_base64, 2), '=') AS bytes,
+         toUnixTimestamp64Milli(min(failed_at) OVER (PARTITION BY id)) AS firstFailedAt
        FROM dead_letters WHERE ${named} ORDER BY failed_at DESC LIMIT 1 BY id, stage`,
       { length_max: base64LengthMax ?? 0 },
     ),
@@ -189,6 +194,8 @@ interface LetterRow {
   readonly failed_at: number;
   readonly base64: string;
   readonly base64Length: number;
+  readonly bytes: number;
+  readonly firstFailedAt: number;
 }
 
 function toLetter(id: string, rows: readonly LetterRow[], redrives: readonly (LetterRedrive & { id: string })[]) {
@@ -206,7 +213,9 @@ function toLetter(id: string, rows: readonly LetterRow[], redrives: readonly (Le
     ...(fullest.key !== '' && { key: fullest.key }),
     headers: fullest.headers,
     value_base64: fullest.base64,
-    base64_length: fullest.base64Length,
+    value_bytes: fullest.bytes,
+    is_cut: fullest.base64.length < fullest.base64Length,
+    first_failed_at: fullest.firstFailedAt,
     failures,
     redrives: redrives.map(({ id: _, ...redrive }) => redrive),
   };

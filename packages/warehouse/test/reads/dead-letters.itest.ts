@@ -67,7 +67,9 @@ test('a record that several stages have refused is one letter, with what each of
     key: samples.deadLetter.key,
     headers: samples.deadLetter.headers,
     value_base64: samples.deadLetter.value_base64,
-    base64_length: samples.deadLetter.value_base64.length,
+    value_bytes: Buffer.from(samples.deadLetter.value_base64, 'base64').length,
+    is_cut: false,
+    first_failed_at: T + 1_000,
     failures: [
       {
         stage: 'customer',
@@ -88,7 +90,7 @@ test('a record that several stages have refused is one letter, with what each of
     ],
   });
   const [cut] = await readDeadLetters(warehouse, ['same'], { base64LengthMax: 4 });
-  assert.deepEqual([cut?.value_base64, cut?.base64_length], ['e25v', 12]);
+  assert.deepEqual([cut?.value_base64, cut?.value_bytes, cut?.is_cut], ['e25v', 9, true]);
   assert.deepEqual(cut?.origin, { kind: 'http', path: '/v1/payments' });
 });
 

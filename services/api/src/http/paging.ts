@@ -29,11 +29,11 @@ interface ListQuery {
   readonly cursor?: string;
 }
 
-export function rangeOf({ since, until }: ListQuery): TimeRange {
+export function rangeOf({ since, until }: Pick<ListQuery, 'since' | 'until'>): TimeRange {
   return { fromMs: parseTime('since', since), untilMs: parseTime('until', until) };
 }
 
-export function pageOf({ limit, cursor }: ListQuery): Page {
+export function pageOf({ limit, cursor }: Pick<ListQuery, 'limit' | 'cursor'>): Page {
   return { limit, after: cursor === undefined ? undefined : parseCursor(cursor) };
 }
 
@@ -48,7 +48,7 @@ export function pageAnswer<Item, View>(
   return { items: items.map(view), next_cursor: last === undefined ? null : formatCursor(positionOf(last)) };
 }
 
-function formatCursor({ timeMs, id }: PagePosition): string {
+export function formatCursor({ timeMs, id }: PagePosition): string {
   return Buffer.from(`${timeMs}:${id}`).toString('base64url');
 }
 

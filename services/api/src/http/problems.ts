@@ -53,6 +53,8 @@ export function registerProblemHandlers(app: FastifyInstance, logger: Logger): v
     const details = problemFor(error);
     if (details.status === 500) {
       logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed');
+    } else if (error instanceof ApiError && error.code === 'ingest-unavailable') {
+      logger.warn({ err: error }, 'a redrive did not get through');
     } else if (details.status === 503 && !(error instanceof HttpProblem)) {
       logger.debug({ err: error, route: request.routeOptions.url }, 'a request was answered with 503');
     }
@@ -71,6 +73,10 @@ export function sendProblem(reply: FastifyReply, details: ProblemDetails): Fasti
 function problemFor(error: unknown): ProblemDetails {
   if (error instanceof HttpProblem) return error.details;
   if (error instanceof WarehouseError) return warehouseProblem(error);
+  if (error instanceof ApiError && error.code === 'ingest-unavailable') {
+    const detail = 'Ask the same again after Retry-After seconds. What was redriven by now is not redriven twice.';
+    return problem(503, error.code, 'Ingest does not take letters', detail);
+  }
   if (error instanceof ApiError) {
     return problem(503, error.code, 'Not available just now', 'Try again after Retry-After seconds.');
   }
@@ -114,12 +120,14 @@ function requestProblem(error: Error & Partial<FastifyError>): ProblemDetails | 
     return problem(413, 'body-too-large', 'Body too large', 'Send fewer lines at once.');
   }
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-    return problem(415, 'unsupported-media-type', 'Unsupported media type', 'Send application/x-ndjson.');
+    return problem(415, 'unsupported-media-type', 'Unsupported media type', NEEDED_MEDIA_TYPES);
   }
   const { statusCode = 500 } = error;
   if (statusCode < 400 || statusCode >= 500) return undefined;
   return problem(statusCode, 'bad-request', 'Bad request', 'The request could not be read. See /docs for its form.');
 }
+
+const NEEDED_MEDIA_TYPES = 'Send application/json, or a ledger as application/x-ndjson.';
 
 function remedy(keyword: string, params: Record<string, unknown>, message = 'is not right'): string {
   if (keyword === 'additionalProperties') return 'is not known here; see /docs for the parameters';

@@ -4,7 +4,7 @@ import { IsOptional, type TProperties, type TSchema, Type } from 'typebox';
 // Schemas of answers, for the OpenAPI text: the events' own, with the changes that views.ts makes. Nothing is
 // serialised by them; a test checks answers against them.
 
-const dateTime = (description: string) => Type.String({ format: 'date-time', description });
+export const dateTime = (description: string) => Type.String({ format: 'date-time', description });
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 const amount = Type.String({ pattern: '^\\d+(\\.\\d+)?$', description: 'Decimal, in the currency.' });
