@@ -8,6 +8,9 @@ import { createEventKinds } from '../src/event-kinds.ts';
 import { HTTP_LIMITS, type HttpLimits } from '../src/http/server.ts';
 import { createEventCounts, createIngestMetrics } from '../src/metrics.ts';
 import { createMqttIntake } from '../src/mqtt/intake.ts';
+import type { MqttRoutes } from '../src/mqtt/routes.ts';
+import { DEFAULT_ROUTES, readMqttRoutes } from '../src/mqtt/routes-file.ts';
+import { createSparkplugHost } from '../src/mqtt/sparkplug/host.ts';
 import { PUBLISHER_LIMITS, Publisher, type PublisherLimits } from '../src/publisher.ts';
 
 /** 2026-03-01T12:00:00Z */
@@ -108,6 +111,7 @@ export async function createIngest(
     tls?: AppOptions['tls'];
     nowMs?: () => number;
     decisions?: AppOptions['decisions'];
+    routes?: MqttRoutes;
   } = {},
 ) {
   const { producer, publisher } = createPublisher(options.limits);
@@ -118,7 +122,7 @@ export async function createIngest(
     destination: { write: (line) => lines.push(line) },
   });
   const metrics = createMetrics('ingest');
-  const ingestMetrics = createIngestMetrics(metrics, () => 0);
+  const ingestMetrics = createIngestMetrics(metrics);
   const health = new Health();
   health.set('kafka', { ready: true });
   const tokenizeCard = createCardTokenizer('a secret of the tests that is long enough');
@@ -132,7 +136,17 @@ export async function createIngest(
     await app.close();
   });
   const counts = createEventCounts(ingestMetrics, 'telemetry', 'mqtt');
-  const intake = createMqttIntake({ publisher, topics, tokenizeCard, nowMs, counts });
+  const { routes = readMqttRoutes(DEFAULT_ROUTES) } = options;
+  const sparkplug = createSparkplugHost({ metrics, nowMs });
+  const intake = createMqttIntake({
+    publisher,
+    routes,
+    readSparkplug: sparkplug.read,
+    topics,
+    tokenizeCard,
+    nowMs,
+    counts,
+  });
 
   /** The values of a counter, by its labels joined with commas. */
   async function counted(name: string): Promise<Record<string, number>> {
@@ -153,7 +167,7 @@ export async function createIngest(
     return app.inject({ method: 'POST', url, payload, headers: { 'content-type': 'application/json', ...headers } });
   }
 
-  return { app, producer, publisher, intake, ingestMetrics, logger, lines, counted, post };
+  return { app, producer, publisher, routes, sparkplug, intake, ingestMetrics, logger, lines, counted, post };
 }
 
 export type Ingest = Awaited<ReturnType<typeof createIngest>>;

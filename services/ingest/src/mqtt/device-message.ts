@@ -1,25 +1,21 @@
-import {
-  ID_ALPHABET,
-  ID_LENGTH_MAX,
-  parseTelemetry,
-  TELEMETRY_BATCH_MAX,
-  type Telemetry,
-  type WireOptions,
-} from '@millrace/contracts';
+import { parseTelemetry, TELEMETRY_BATCH_MAX, type Telemetry, type WireOptions } from '@millrace/contracts';
 import { checkEvent, sentenceOf } from '../intake.ts';
-
-export interface DeviceTopic {
-  readonly deviceId: string;
-  readonly kind: 'telemetry' | 'status';
-}
+import type { StatusTopic, TelemetryTopic } from './routes.ts';
+import type { LevelValues } from './topic-template.ts';
 
 export type RefusalReason =
-  | 'unknown-topic' // which only the bridge can receive: the listener closes the connection of such a device
+  | 'unknown-topic' // which only the bridge can receive
+  | 'foreign-topic' // which only the listener knows: not one of the device that is connected
   | 'malformed-json'
   | 'malformed-utf8'
   | 'array-length'
   | 'device-mismatch' // a reading of another device than the topic's
+  | 'topic-mismatch' // a field that says something else than the topic's level of that name
   | 'malformed-status'
+  | 'mapping-failed' // by its expression, or because no reading came out of it
+  | 'malformed-sparkplug'
+  | 'unknown-alias' // a Sparkplug metric without a name, whose birth has not been seen
+  | 'no-reading' // a Sparkplug message that holds nothing that can be one
   | 'invalid-event';
 
 /** Something in a message that cannot become a reading. */
@@ -36,27 +32,20 @@ export interface DeviceMessage {
   readonly refusals: readonly Refusal[];
 }
 
-/** `devices/{device_id}/telemetry` and `devices/{device_id}/status`; `undefined` for any other topic. */
-export function parseDeviceTopic(topic: string): DeviceTopic | undefined {
-  const match = DEVICE_TOPIC.exec(topic);
-  const [, deviceId, kind] = match ?? [];
-  if (deviceId === undefined || (kind !== 'telemetry' && kind !== 'status')) return undefined;
-  return { deviceId, kind };
-}
-
 /**
  * The readings in a payload. Telemetry is one reading or an array of up to `TELEMETRY_BATCH_MAX` of the topic's device,
  * whose `device_id` may be left out. A status is `online`, `offline`, a JSON boolean, or an object with `online` and
  * optionally `event_time`; it becomes the metric `online`. Each faulty element of an array is a refusal of its own.
+ *
+ * Other named levels of the topic become attributes.
  */
-export function readDeviceMessage(topic: DeviceTopic, payload: Uint8Array, options: WireOptions): DeviceMessage {
-  let text: string;
-  try {
-    text = utf8.decode(payload);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    return refusedWhole('malformed-utf8', 'The payload is not UTF-8. Send JSON text.', payload);
-  }
+export function readDeviceMessage(
+  topic: TelemetryTopic | StatusTopic,
+  payload: Uint8Array,
+  options: WireOptions,
+): DeviceMessage {
+  const text = decodeText(payload);
+  if (text === undefined) return notUtf8(payload);
   return topic.kind === 'telemetry'
     ? readTelemetry(topic, text, payload, options)
     : readStatus(topic, text, payload, options);
@@ -68,10 +57,23 @@ export function readDeviceMessage(topic: DeviceTopic, payload: Uint8Array, optio
  */
 export const STATUS_SEQUENCE = { online: Number.MAX_SAFE_INTEGER, offline: Number.MAX_SAFE_INTEGER - 1 } as const;
 
-const DEVICE_TOPIC = new RegExp(`^devices/([${ID_ALPHABET}]{1,${ID_LENGTH_MAX}})/(telemetry|status)$`);
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-function readTelemetry(topic: DeviceTopic, text: string, payload: Uint8Array, options: WireOptions): DeviceMessage {
+/** `undefined` when the bytes are not UTF-8. */
+export function decodeText(payload: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(payload);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+export function notUtf8(payload: Uint8Array): DeviceMessage {
+  return refusedWhole('malformed-utf8', 'The payload is not UTF-8. Send JSON text.', payload);
+}
+
+function readTelemetry(topic: TelemetryTopic, text: string, payload: Uint8Array, options: WireOptions): DeviceMessage {
   const input = parseJson(text);
   if (input === undefined) return refusedWhole('malformed-json', 'The payload is not JSON. Send a reading.', payload);
   if (!Array.isArray(input)) {
@@ -91,7 +93,7 @@ function readTelemetry(topic: DeviceTopic, text: string, payload: Uint8Array, op
   return { readings, refusals };
 }
 
-type ReadingResult =
+export type ReadingResult =
   | { readonly ok: true; readonly reading: Telemetry }
   | { readonly ok: false; readonly reason: RefusalReason; readonly message: string };
 
@@ -100,24 +102,46 @@ function single(result: ReadingResult, payload: Uint8Array): DeviceMessage {
   return refusedWhole(result.reason, result.message, payload);
 }
 
-function readReading(topic: DeviceTopic, input: unknown, options: WireOptions): ReadingResult {
-  const named = nameDevice(topic.deviceId, input);
-  const checked = checkEvent({ parse: parseTelemetry }, named, options);
+/** One reading of the topic's device, from its wire form. */
+export function readReading(
+  { deviceId, levels }: Pick<TelemetryTopic, 'deviceId' | 'levels'>,
+  input: unknown,
+  options: WireOptions,
+): ReadingResult {
+  const checked = checkEvent({ parse: parseTelemetry }, withTopic(deviceId, levels, input), options);
   if (!checked.ok) {
     return { ok: false, reason: 'invalid-event', message: sentenceOf(checked.problems) };
   }
-  if (checked.event.device_id === topic.deviceId) return { ok: true, reading: checked.event };
-  const message = 'device_id is not the device of the topic. Publish it to the topic of that device, or leave it out.';
-  return { ok: false, reason: 'device-mismatch', message };
+  const reading = checked.event;
+  if (reading.device_id !== deviceId) {
+    const message =
+      'device_id is not the device of the topic. Publish it to the topic of that device, or leave it out.';
+    return { ok: false, reason: 'device-mismatch', message };
+  }
+  for (const name in levels) {
+    if (reading.attributes?.[name] === levels[name]) continue;
+    const message = `${name} is not what the topic says. Publish to the right topic, or leave ${name} out.`;
+    return { ok: false, reason: 'topic-mismatch', message };
+  }
+  return { ok: true, reading };
 }
 
-/** The topic says which device it is; a copy, so that a refused element keeps its bytes. */
-function nameDevice(deviceId: string, input: unknown): unknown {
-  if (typeof input !== 'object' || input === null || Array.isArray(input) || 'device_id' in input) return input;
-  return { ...input, device_id: deviceId };
+/** What the topic says, where the reading does not say it; a copy, so that a refused element keeps its bytes. */
+function withTopic(deviceId: string, levels: LevelValues, input: unknown): unknown {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input;
+  const given = input as Readonly<Record<string, unknown>>;
+  const { attributes } = given;
+  const inAttributes = typeof attributes === 'object' && attributes !== null ? attributes : {};
+  let missing: Record<string, string> | undefined;
+  if (!('device_id' in given)) missing = { device_id: deviceId };
+  for (const name in levels) {
+    if (name in given || name in inAttributes) continue;
+    missing = { ...missing, [name]: levels[name] ?? '' };
+  }
+  return missing === undefined ? input : { ...given, ...missing };
 }
 
-function readStatus(topic: DeviceTopic, text: string, payload: Uint8Array, options: WireOptions): DeviceMessage {
+function readStatus(topic: StatusTopic, text: string, payload: Uint8Array, options: WireOptions): DeviceMessage {
   const status = parseStatus(text.trim());
   if (status === undefined) {
     const message = 'Send online, offline, true, false, or {"online": true, "event_time": ...} as the status.';
@@ -137,12 +161,12 @@ function parseStatus(text: string): { online: boolean; eventTime?: unknown } | u
   return 'event_time' in value ? { online: value.online, eventTime: value.event_time } : { online: value.online };
 }
 
-function refusedWhole(reason: RefusalReason, message: string, bytes: Uint8Array): DeviceMessage {
+export function refusedWhole(reason: RefusalReason, message: string, bytes: Uint8Array): DeviceMessage {
   return { readings: [], refusals: [{ reason, message, bytes }] };
 }
 
 /** `undefined` for what is not JSON (which has no such value). */
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

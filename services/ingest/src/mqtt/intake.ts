@@ -4,10 +4,16 @@ import { withoutCardNumbers } from '../card-token.ts';
 import { IngestError } from '../errors.ts';
 import type { EventCounts } from '../metrics.ts';
 import type { Publisher } from '../publisher.ts';
-import { type DeviceTopic, parseDeviceTopic, type Refusal, readDeviceMessage } from './device-message.ts';
+import { type DeviceMessage, type Refusal, readDeviceMessage } from './device-message.ts';
+import { readMappedMessage } from './mapped-message.ts';
+import type { MqttRoutes } from './routes.ts';
+import type { SparkplugReader } from './sparkplug/message.ts';
 
 export interface MqttIntakeOptions {
   readonly publisher: Publisher;
+  readonly routes: MqttRoutes;
+  /** Needed when a route is one of Sparkplug. */
+  readonly readSparkplug?: SparkplugReader | undefined;
   readonly topics: Pick<Topics, 'telemetryRaw' | 'deadLetters'>;
   readonly tokenizeCard: (cardNumber: string) => string;
   readonly nowMs: () => number;
@@ -21,7 +27,11 @@ export interface MqttMessage {
   readonly receivedAtMs: number;
   readonly traceparent?: string | undefined;
   /** Whether nobody waits for the acknowledgement any more: the sender will send the message again. */
-  readonly abandoned?: () => boolean;
+  readonly abandoned?: (() => boolean) | undefined;
+  /** MQTT's DUP: it may have come before. */
+  readonly redelivered?: boolean;
+  /** Set when its sender may not send it: then it becomes a dead letter whole, unread. */
+  readonly refused?: (Pick<Refusal, 'reason' | 'message'> & { readonly deviceId: string }) | undefined;
 }
 
 /** Resolves when the message may be acknowledged. Rejects with `IngestError` when it may not. */
@@ -29,6 +39,23 @@ export type MqttIntake = (message: MqttMessage) => Promise<void>;
 
 /** Payloads that wait for Kafka; over it messages are refused. Each sender waits with what it has sent, so this is rare. */
 export const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+/** What a waiting message takes beside its payload; an estimate on the high side. */
+const MESSAGE_OVERHEAD_BYTES = 512;
+
+/** A message that has been read, or may be whenever it is wanted: then it takes no more memory than its bytes. */
+type Read = () => MessageRead;
+interface MessageRead extends DeviceMessage {
+  readonly deviceId: string | undefined;
+}
+
+interface Waiting {
+  /** Its place among all messages. */
+  readonly turn: number;
+  readonly message: MqttMessage;
+  readonly read: Read;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
 
 /**
  * What happens to a device's message, whichever way it came.
@@ -37,60 +64,128 @@ export const WAITING_BYTES_MAX = 64 * 1024 * 1024;
  * origin; the message is acknowledged after both are kept. MQTT 3.1.1 has no negative PUBACK, and a message that is
  * never acknowledged would be sent again for ever. While the publisher is full or Kafka is away a message waits, which
  * in turn makes its sender wait; it is refused only over `WAITING_BYTES_MAX`, when its sender has left, or at the end.
- * Messages enter the publisher in the order of the calls, also after waiting, so the order per device is kept.
+ * Messages enter the publisher in the order of the calls, also when some have failed and others were waiting before,
+ * so the order per device is kept. A message that needs a mapping takes a moment to be read; those behind it wait for it.
  */
-export function createMqttIntake({ publisher, topics, tokenizeCard, nowMs, counts }: MqttIntakeOptions): MqttIntake {
+export function createMqttIntake(options: MqttIntakeOptions): MqttIntake {
+  const { publisher, topics, tokenizeCard, nowMs, counts } = options;
+  /** In the order of their turns. */
+  const waiting: Waiting[] = [];
   let waitingBytes = 0;
+  let nextTurn = 0;
+  let pumping = false;
+  /** Settles when the messages before have been read, while one of them takes its time. */
+  let reading: Promise<unknown> | undefined;
 
-  async function untilReady({ payload, abandoned }: MqttMessage): Promise<void> {
-    if (publisher.ready) return;
-    if (waitingBytes > WAITING_BYTES_MAX) throw new IngestError('overloaded', 'Too much waits for Kafka already.');
-    waitingBytes += payload.byteLength;
-    // Those who wait go on in their order and in one turn of the event loop, so no later message overtakes them.
-    do await publisher.whenReady();
-    while (!publisher.ready && !publisher.closing);
-    waitingBytes -= payload.byteLength;
-    if (abandoned?.() === true) throw new IngestError('closed', 'The sender has left, and sends the message again.');
+  function enter(one: Waiting): void {
+    const { message, resolve, reject } = one;
+    const { deviceId, readings, refusals } = one.read();
+    const letters = refusals.map((refusal) => toDeadLetter(message.topic, deviceId, refusal, tokenizeCard, nowMs()));
+    const parts = [
+      { contract: topics.telemetryRaw, events: readings },
+      { contract: topics.deadLetters, events: letters },
+    ];
+    publisher.publishAll(parts, message.traceparent).then(
+      () => {
+        counts.received(readings.length + refusals.length);
+        counts.accepted(readings.length);
+        for (const { reason } of refusals) counts.refused(reason);
+        resolve();
+      },
+      (error: unknown) => {
+        if (error instanceof IngestError && error.retriable && error.code !== 'closed') {
+          wait(one);
+          return;
+        }
+        counts.notKept(readings.length, error);
+        reject(error);
+      },
+    );
   }
 
-  return async (message) => {
-    for (;;) {
-      await untilReady(message);
-      const { deviceTopic, readings, refusals } = read(message, tokenizeCard);
-      const letters = refusals.map((refusal) =>
-        toDeadLetter(message.topic, deviceTopic, refusal, tokenizeCard, nowMs()),
-      );
-      try {
-        await publisher.publishAll(
-          [
-            { contract: topics.telemetryRaw, events: readings },
-            { contract: topics.deadLetters, events: letters },
-          ],
-          message.traceparent,
-        );
-      } catch (error) {
-        if (error instanceof IngestError && error.retriable && error.code !== 'closed') continue;
-        counts.notKept(readings.length, error);
-        throw error;
+  function wait(one: Waiting): void {
+    // A message whose batch failed goes before those that came later.
+    const at = waiting.findLastIndex(({ turn }) => turn < one.turn) + 1;
+    waiting.splice(at, 0, one);
+    waitingBytes += one.message.payload.byteLength + MESSAGE_OVERHEAD_BYTES;
+    if (!pumping) void pump();
+  }
+
+  async function pump(): Promise<void> {
+    pumping = true;
+    while (waiting.length > 0) {
+      await publisher.whenReady();
+      while (publisher.ready || publisher.closing) {
+        const one = waiting.shift();
+        if (one === undefined) break;
+        waitingBytes -= one.message.payload.byteLength + MESSAGE_OVERHEAD_BYTES;
+        if (one.message.abandoned?.() === true) {
+          one.reject(new IngestError('closed', 'The sender has left, and sends the message again.'));
+        } else {
+          enter(one);
+        }
       }
-      counts.received(readings.length + refusals.length);
-      counts.accepted(readings.length);
-      for (const { reason } of refusals) counts.refused(reason);
-      return;
     }
+    pumping = false;
+  }
+
+  function take(message: MqttMessage, read: Read): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const one = { turn: nextTurn, message, read, resolve, reject };
+      nextTurn += 1;
+      if (waiting.length === 0 && publisher.ready) enter(one);
+      else if (waitingBytes <= WAITING_BYTES_MAX) wait(one);
+      else reject(new IngestError('overloaded', 'Too much waits for Kafka already.'));
+    });
+  }
+
+  return (message) => {
+    const read =
+      reading === undefined ? readMessage(message, options) : reading.then(() => readMessage(message, options));
+    if (!(read instanceof Promise)) return take(message, read);
+    // 1. Taken as soon as it is read, and 2. only then is the next one looked at: their turns are in order.
+    const taken = read.then((result) => ({ kept: take(message, result) }));
+    const settled = taken.then(
+      () => undefined,
+      () => undefined,
+    );
+    reading = settled;
+    void settled.then(() => {
+      if (reading === settled) reading = undefined;
+    });
+    return taken.then(({ kept }) => kept);
   };
 }
 
-function read({ topic, payload, receivedAtMs }: MqttMessage, tokenizeCard: (cardNumber: string) => string) {
-  const deviceTopic = parseDeviceTopic(topic);
-  if (deviceTopic === undefined) return { deviceTopic, ...unknownTopic(payload) };
-  const options = { nowMs: receivedAtMs, maxAgeMs: AGE_MAX_MS, tokenizeCard };
-  return { deviceTopic, ...readDeviceMessage(deviceTopic, payload, options) };
+/**
+ * Once per message, in the order of their arrival. Plain JSON is read when it is wanted; what a mapping or an edge node's
+ * births make of a payload is kept, because it is not made twice.
+ */
+function readMessage(message: MqttMessage, options: MqttIntakeOptions): Read | Promise<Read> {
+  const { topic, payload, receivedAtMs, refused, redelivered = false } = message;
+  if (refused !== undefined) {
+    const { deviceId, reason, message: text } = refused;
+    return () => ({ deviceId, readings: [], refusals: [{ reason, message: text, bytes: payload }] });
+  }
+  const deviceTopic = options.routes.match(topic);
+  if (deviceTopic === undefined) return () => unknownTopic(payload, options.routes);
+  const { deviceId } = deviceTopic;
+  const wireOptions = { nowMs: receivedAtMs, maxAgeMs: AGE_MAX_MS, tokenizeCard: options.tokenizeCard };
+  if (deviceTopic.kind === 'sparkplug-b') {
+    if (options.readSparkplug === undefined) throw new Error('A route of Sparkplug needs a reader of Sparkplug.');
+    const read = options.readSparkplug(deviceTopic.address, payload, { ...wireOptions, redelivered });
+    return () => ({ deviceId, ...read });
+  }
+  if (deviceTopic.kind === 'telemetry' && deviceTopic.mapping !== undefined) {
+    const read = readMappedMessage(deviceTopic, deviceTopic.mapping, payload, wireOptions);
+    return read.then((mapped) => () => ({ deviceId, ...mapped }));
+  }
+  return () => ({ deviceId, ...readDeviceMessage(deviceTopic, payload, wireOptions) });
 }
 
 function toDeadLetter(
   topic: string,
-  deviceTopic: DeviceTopic | undefined,
+  deviceId: string | undefined,
   { reason, message, bytes }: Refusal,
   tokenizeCard: (cardNumber: string) => string,
   failedAtMs: number,
@@ -100,7 +195,7 @@ function toDeadLetter(
     origin: {
       kind: 'mqtt',
       topic: topic.slice(0, TOPIC_LENGTH_MAX).toWellFormed(),
-      ...(deviceTopic && { device_id: deviceTopic.deviceId }),
+      ...(deviceId !== undefined && { device_id: deviceId }),
     },
     stage: 'ingest',
     reason,
@@ -110,9 +205,9 @@ function toDeadLetter(
   };
 }
 
-function unknownTopic(bytes: Uint8Array): { readings: []; refusals: Refusal[] } {
-  const message = 'The topic names no device. Publish to devices/{device_id}/telemetry or devices/{device_id}/status.';
-  return { readings: [], refusals: [{ reason: 'unknown-topic', message, bytes }] };
+function unknownTopic(bytes: Uint8Array, { description }: MqttRoutes): MessageRead {
+  const message = `The topic names no device. Publish to one of ${description}, or add a route (MQTT_ROUTES_FILE).`;
+  return { deviceId: undefined, readings: [], refusals: [{ reason: 'unknown-topic', message, bytes }] };
 }
 
 /** Of the contract's field. */

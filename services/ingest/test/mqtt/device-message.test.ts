@@ -1,35 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDeviceTopic, readDeviceMessage } from '../../src/mqtt/device-message.ts';
+import { readDeviceMessage } from '../../src/mqtt/device-message.ts';
+import type { StatusTopic, TelemetryTopic } from '../../src/mqtt/routes.ts';
 import { NOW_MS } from '../fixtures.ts';
 
 const options = { nowMs: NOW_MS, maxAgeMs: 30 * 86_400_000, tokenizeCard: (digits: string) => digits };
-const telemetry = { deviceId: 'device-1', kind: 'telemetry' } as const;
-const status = { deviceId: 'device-1', kind: 'status' } as const;
+const device = { deviceId: 'device-1', publisherId: 'device-1', levels: {} };
+const telemetry: TelemetryTopic = { ...device, kind: 'telemetry', route: 'devices/{device_id}/telemetry' };
+const status: StatusTopic = { ...device, kind: 'status' };
 
-function read(topic: typeof telemetry | typeof status, payload: unknown) {
+function read(topic: TelemetryTopic | StatusTopic, payload: unknown) {
   const bytes = Buffer.isBuffer(payload)
     ? payload
     : Buffer.from(typeof payload === 'string' ? payload : JSON.stringify(payload));
   const { readings, refusals } = readDeviceMessage(topic, bytes, options);
   return { readings, refusals: refusals.map(({ reason, bytes }) => [reason, Buffer.from(bytes).toString()]) };
 }
-
-test('only the two topics of a device are topics of a device', () => {
-  assert.deepEqual(parseDeviceTopic('devices/device-1/telemetry'), { deviceId: 'device-1', kind: 'telemetry' });
-  assert.deepEqual(parseDeviceTopic('devices/a.b:c_d-9/status'), { deviceId: 'a.b:c_d-9', kind: 'status' });
-  for (const topic of [
-    'devices/device-1/commands',
-    'devices/device-1/telemetry/more',
-    'devices//telemetry',
-    'devices/a b/telemetry',
-    'devices/device-1',
-    'things/device-1/telemetry',
-    '/devices/device-1/telemetry',
-  ]) {
-    assert.equal(parseDeviceTopic(topic), undefined, topic);
-  }
-});
 
 test('a reading may leave out the device that its topic names', () => {
   const expected = { device_id: 'device-1', event_time: NOW_MS, sequence: 3, metrics: { temperature: 21.5 } };
@@ -93,4 +79,22 @@ test('another status is refused', () => {
     assert.deepEqual(read(status, payload), { readings: [], refusals: [['malformed-status', payload]] });
   }
   assert.equal(read(status, { online: true, event_time: 'yesterday' }).refusals[0]?.[0], 'invalid-event');
+});
+
+test('other levels of the topic are attributes, and a reading may say the same but nothing else', () => {
+  const atLisbon = { ...telemetry, levels: { site: 'Lisbon 2', line: '7' } };
+  const reading = { event_time: NOW_MS, metrics: { on: true } };
+  const expected = { device_id: 'device-1', ...reading, attributes: { site: 'Lisbon 2', line: '7' } };
+  const sameAgain = { ...reading, line: '7', attributes: { site: 'Lisbon 2' } };
+  const { readings } = read(atLisbon, [reading, sameAgain]);
+  assert.deepEqual(
+    readings.map(({ attributes }) => ({ ...attributes })),
+    [expected.attributes, expected.attributes],
+  );
+  const elsewhere = { ...reading, site: 'Porto' };
+  assert.deepEqual(read(atLisbon, elsewhere), {
+    readings: [],
+    refusals: [['topic-mismatch', JSON.stringify(elsewhere)]],
+  });
+  assert.deepEqual(read({ ...status, levels: { site: 'a' } }, 'online').readings[0]?.attributes, { site: 'a' });
 });

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { readMqttRoutes } from '../../src/mqtt/routes-file.ts';
+import { SPARKPLUG_TEMPLATE } from '../../src/mqtt/sparkplug/topic.ts';
 import { createIngest, NOW_MS, READING, topics } from '../fixtures.ts';
+import { encode, NBIRTH } from './sparkplug/edge.ts';
 
 const message = (topic: string, payload: unknown) => ({
   topic,
@@ -70,4 +74,96 @@ test('messages of a device keep their order while the queue is full', async (t) 
     producer.sent.map(({ value }) => JSON.parse(String(value)).sequence),
     Array.from({ length: 20 }, (_, sequence) => sequence),
   );
+});
+
+/** Foreign JSON and plain readings of the same devices. */
+const MAPPED_ROUTES = readMqttRoutes({
+  routes: [
+    { topic: 'devices/{device_id}/telemetry', payload: 'telemetry' },
+    {
+      topic: '{site}/{device_id}/up',
+      payload: 'telemetry',
+      mapping: [
+        '{ "event_time": $received_at, "sequence": n, "metrics": { "t": t / 10 },',
+        '  "attributes": { "at": $topic.site, "device": $topic.device_id } }',
+      ],
+    },
+  ],
+});
+
+test('foreign JSON becomes readings by the mapping of its route', async (t) => {
+  const { intake, producer } = await createIngest(t, { routes: MAPPED_ROUTES });
+  await intake(message('lisbon/device-1/up', { n: 4, t: 215 }));
+  assert.deepEqual(
+    producer.sent.map(({ topic, value }) => [topic, JSON.parse(String(value))]),
+    [
+      [
+        'telemetry.raw',
+        {
+          device_id: 'device-1',
+          event_time: NOW_MS,
+          sequence: 4,
+          metrics: { t: 21.5 },
+          attributes: { at: 'lisbon', device: 'device-1' },
+        },
+      ],
+    ],
+  );
+});
+
+test('what a mapping cannot make a reading of is a dead letter with the bytes as they were sent', async (t) => {
+  const { intake, producer, counted } = await createIngest(t, { routes: MAPPED_ROUTES });
+  const payloads = ['{"n": 1, "t": "warm"}', '{ "n": -1, "t": 5 }', '{"t": 1'];
+  for (const payload of payloads) await intake(message('lisbon/device-1/up', payload));
+  const letters = producer.sent.map(({ value }) => topics.deadLetters.decode(Buffer.from(String(value))));
+  assert.deepEqual(
+    letters.map(({ value_base64 }) => Buffer.from(value_base64, 'base64').toString()),
+    payloads,
+  );
+  assert.match(letters[0]?.message ?? '', /^The mapping of \{site\}\/\{device_id\}\/up failed: T2001 .*line 1/);
+  assert.match(letters[1]?.message ?? '', /^The mapping of .* made 1 of 1 readings wrong: sequence must be/);
+  assert.deepEqual(await counted('millrace_ingest_events_rejected_total'), {
+    'telemetry,mqtt,mapping-failed': 2,
+    'telemetry,mqtt,malformed-json': 1,
+  });
+});
+
+test('messages keep their order when some of them need a mapping and others do not', async (t) => {
+  const { intake, producer } = await createIngest(t, { routes: MAPPED_ROUTES, limits: { batchRecordsMax: 7 } });
+  const isMapped = fc.sample(fc.boolean(), { numRuns: 200, seed: 7 });
+  await Promise.all(
+    isMapped.map((mapped, n) =>
+      mapped
+        ? intake(message('lisbon/device-1/up', { n, t: 1 }))
+        : intake(message('devices/device-1/telemetry', { ...READING, sequence: n })),
+    ),
+  );
+  assert.deepEqual(
+    producer.sent.map(({ value }) => JSON.parse(String(value)).sequence),
+    isMapped.map((_, n) => n),
+  );
+});
+
+test('a message of an edge node is read once, also when Kafka wants it twice', async (t) => {
+  const routes = readMqttRoutes({ routes: [{ topic: SPARKPLUG_TEMPLATE, payload: 'sparkplug-b' }] });
+  const { intake, producer, publisher, counted } = await createIngest(t, { routes });
+  const send = (topic: string, payload: Parameters<typeof encode>[0]) =>
+    intake({ topic: `spBv1.0/${topic}`, payload: encode(payload), receivedAtMs: NOW_MS });
+  producer.failWith(new Error('no broker'));
+  const kept = [
+    send('g/NBIRTH/e', NBIRTH),
+    send('g/NDATA/e', { seq: 1, metrics: [{ name: 'Load', type: 'Double', value: 2 }] }),
+  ];
+  while (publisher.available) await new Promise(setImmediate);
+  producer.failWith(undefined);
+  await Promise.all(kept);
+  assert.deepEqual(
+    producer.sent.map(({ key, value }) => [key, JSON.parse(String(value)).metrics]),
+    [
+      ['g:e', { online: true }],
+      ['g:e', { Load: 0.5 }],
+      ['g:e', { Load: 2 }],
+    ],
+  );
+  assert.deepEqual(await counted('millrace_ingest_sparkplug_gaps_total'), { '': 0 });
 });
