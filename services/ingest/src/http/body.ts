@@ -24,7 +24,7 @@ export function registerBodyParsers(app: FastifyInstance, bodyMsMax: number): vo
 
   app.addHook('preParsing', (request, reply, payload, done) => {
     const encoding = request.headers['content-encoding'];
-    if (!isNdjson(request)) limitTime(payload, reply, bodyMsMax);
+    if (!isNdjson(request) && !isForm(request)) limitTime(payload, reply, bodyMsMax);
     if (encoding === undefined || encoding === 'identity') done(null, payload);
     else if (encoding.toLowerCase() === 'gzip') done(null, inflate(payload));
     else done(unsupportedEncoding());
@@ -35,6 +35,12 @@ export function isNdjson(request: FastifyRequest): boolean {
   return NDJSON.test(request.headers['content-type'] ?? '');
 }
 
+/** A form with a file, which is read as a stream by the one route that takes it. */
+export function isForm(request: FastifyRequest): boolean {
+  return FORM.test(request.headers['content-type'] ?? '');
+}
+
+const FORM = /^multipart\/form-data(?:$|[\s;])/i;
 const NDJSON_TYPES = ['application/x-ndjson', 'application/jsonl'];
 const NDJSON = /^application\/(?:x-ndjson|jsonl)(?:$|[\s;])/i;
 

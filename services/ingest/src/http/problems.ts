@@ -98,7 +98,7 @@ const READ_AWAY_MS_MAX = 20_000;
  * Reads what is left of a refused body while the answer is on its way: whoever is still sending would otherwise see a
  * broken connection instead of it.
  */
-function readAway(body: IncomingMessage, reply: FastifyReply, status: number): void {
+export function readAway(body: IncomingMessage, reply: FastifyReply, status: number): void {
   if (body.complete || body.destroyed) return;
   // Fastify closes the connection after a body that it did not read; after 408 that is right, because it may never end.
   if (status === 408) return;

@@ -64,7 +64,8 @@ export async function* readPaced(body: Readable, payment: StreamPayment, pace = 
   }
 }
 
-async function pay({ allowance, keepOpen, signal }: StreamPayment): Promise<void> {
+/** Waits until the sender has earned what was spent. */
+export async function pay({ allowance, keepOpen, signal }: StreamPayment): Promise<void> {
   if (allowance === null) return;
   for (let ms = allowance.debtMs(); ms > 0 && !signal.aborted; ms = allowance.debtMs()) {
     keepOpen();
