@@ -111,6 +111,7 @@ export async function createIngest(
     tls?: AppOptions['tls'];
     nowMs?: () => number;
     decisions?: AppOptions['decisions'];
+    redriver?: AppOptions['redriver'];
     routes?: MqttRoutes;
   } = {},
 ) {
@@ -128,9 +129,17 @@ export async function createIngest(
   const tokenizeCard = createCardTokenizer('a secret of the tests that is long enough');
   const nowMs = options.nowMs ?? (() => NOW_MS);
   const common = { publisher, tokenizeCard, nowMs, logger, metrics, ingestMetrics, health };
-  const { apiKeys, tls, decisions } = options;
+  const { apiKeys, tls, decisions, redriver } = options;
   const limits = { ...HTTP_LIMITS, ...options.httpLimits };
-  const app = await createApp({ ...common, kinds: createEventKinds(topics), apiKeys, tls, limits, decisions });
+  const app = await createApp({
+    ...common,
+    kinds: createEventKinds(topics),
+    apiKeys,
+    tls,
+    limits,
+    decisions,
+    redriver,
+  });
   t.after(async () => {
     producer.release();
     await app.close();
