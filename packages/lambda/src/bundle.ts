@@ -50,7 +50,7 @@ export async function bundleFunction(name: FunctionName, folder: string): Promis
 const requireAtBuildTime: Plugin = {
   name: 'require-at-build-time',
   setup: ({ onLoad }) => {
-    onLoad({ filter: /kafkajs-internals\.ts$/ }, async ({ path }) => {
+    onLoad({ filter: /packages\/kafka\/src\/kafkajs-internals\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8');
       const contents = source.replace('const require = createRequire(import.meta.url);', '');
       if (contents === source) throw new Error(`${path} has changed: the bundle would miss parts of kafkajs`);

@@ -32,5 +32,5 @@ export {
   type ServiceResources,
   SHUTDOWN_MS_MAX,
 } from './service.ts';
-export { settings } from './settings.ts';
+export { kafkaAccessOf, settings } from './settings.ts';
 export { childOf, childrenOf, newTraceparent, parseTraceparent, type TraceContext } from './traceparent.ts';

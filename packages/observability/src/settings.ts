@@ -26,6 +26,35 @@ export const settings = {
       description: 'Partitions of every topic that meets another in a join. The same in all services, for ever.',
     }),
   },
+  /** How a function that runs far from its brokers gets to them. */
+  kafkaAccess: {
+    KAFKA_TLS: Type.Boolean({
+      default: false,
+      description: 'Whether the brokers speak TLS, with a public certificate.',
+    }),
+    KAFKA_SASL_USERNAME: Type.Optional(
+      Type.String({ minLength: 1, description: 'User of SASL/SCRAM (SHA-512), where the brokers want one.' }),
+    ),
+    KAFKA_SASL_PASSWORD: Type.Optional(
+      Type.String({ minLength: 1, secret: true, description: 'Password of that user.' }),
+    ),
+  },
+  /** Of a function that is called with records of Kafka. */
+  kafkaEvents: {
+    RECORD_AGE_MS_MAX: Type.Optional(
+      Type.Integer({
+        minimum: 1_000,
+        unit: 'ms',
+        description: 'Records with an older timestamp are not processed, but put aside as too-old. Not set: any age.',
+      }),
+    ),
+    ON_FAILURE_TOPIC: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._-]{1,249}$',
+        description: 'Topic for what is too old; it must exist. Not set: dead-letters.',
+      }),
+    ),
+  },
   clickhouse: {
     CLICKHOUSE_URL: Type.String({
       default: 'http://127.0.0.1:8123',
@@ -81,3 +110,14 @@ export const settings = {
     }),
   }),
 } as const;
+
+/** The settings `kafkaAccess` as options of a Kafka client. */
+export function kafkaAccessOf(config: {
+  readonly KAFKA_TLS: boolean;
+  readonly KAFKA_SASL_USERNAME?: string;
+  readonly KAFKA_SASL_PASSWORD?: string;
+}) {
+  const { KAFKA_TLS: ssl, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = config;
+  if (username === undefined || password === undefined) return { ssl };
+  return { ssl, sasl: { mechanism: 'scram-sha-512', username, password } as const };
+}

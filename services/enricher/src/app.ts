@@ -2,6 +2,7 @@ import type { Topics } from '@millrace/contracts';
 import type { Kafka } from '@millrace/kafka';
 import type { Health, Logger, Metrics } from '@millrace/observability';
 import { type Streams, startStreams } from '@millrace/streams';
+import { createDuplicatesObserver } from './observe-duplicates.ts';
 import { createTopology } from './topology.ts';
 
 /** How often readiness follows the tasks: a rebalance shows at `/health/ready` this much later at most. */
@@ -23,14 +24,9 @@ export interface AppOptions {
 /** Runs the enricher on a Kafka whose topics exist. Ready when all partitions of this instance are restored. */
 export async function startApp(options: AppOptions): Promise<Pick<Streams, 'readState' | 'close'>> {
   const { kafka, topics, metrics, health, logger } = options;
-  const duplicates = metrics.counter({
-    name: 'millrace_enricher_duplicates_total',
-    help: 'Events dropped because they had been seen: the same again, or another event under a known id (conflict).',
-    labels: ['kind', 'conflict'],
-  });
   const topology = createTopology(topics, {
     applicationId: options.applicationId,
-    onDuplicate: (kind, conflict) => duplicates.inc({ kind, conflict: String(conflict) }),
+    onDuplicate: createDuplicatesObserver(metrics),
   });
   const streams = await startStreams({
     topology,

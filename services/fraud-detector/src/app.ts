@@ -2,7 +2,7 @@ import type { Topics } from '@millrace/contracts';
 import type { Kafka } from '@millrace/kafka';
 import type { Health, Logger, Metrics } from '@millrace/observability';
 import { type Streams, startStreams } from '@millrace/streams';
-import type { MerchantObserver } from './merchant-processor.ts';
+import { createObserver } from './observer.ts';
 import { createTopology } from './topology.ts';
 
 /** How often readiness follows the tasks: a rebalance shows at `/health/ready` this much later at most. */
@@ -46,27 +46,6 @@ export async function startApp(options: AppOptions): Promise<Pick<Streams, 'read
       clearInterval(timer);
       health.set('streams', { ready: false, detail: 'closing' });
       await streams.close();
-    },
-  };
-}
-
-function createObserver(metrics: Metrics, logger: Logger): MerchantObserver {
-  const decisions = metrics.counter({
-    name: 'millrace_detector_decisions_total',
-    help: 'Payments decided.',
-    labels: ['decision'],
-  });
-  const alerts = metrics.counter({ name: 'millrace_detector_alerts_total', help: 'Alerts raised.', labels: ['kind'] });
-  const faulty = metrics.gauge({
-    name: 'millrace_detector_faulty_rules',
-    help: 'Faults of rules in the topic of rules that cannot be used and are left out.',
-  });
-  return {
-    decision: (decision) => decisions.inc({ decision }),
-    alert: (kind) => alerts.inc({ kind }),
-    ruleFaults: (faults) => {
-      faulty.set(faults.length);
-      if (faults.length > 0) logger.error({ faults }, 'rules that cannot be used are left out');
     },
   };
 }

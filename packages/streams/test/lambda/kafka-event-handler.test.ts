@@ -66,19 +66,10 @@ test('when time runs low what is done is committed, and the rest is reported', a
   const world = createWorld(1);
   for (const id of ['e1', 'e2', 'e3', 'e4']) write(world.kafka, entry(id, 1));
   const context = contextOf();
-  const [sum] = createSum().processors;
-  assert.ok(sum !== undefined);
-  const { name, inputs, stores, outputs, graceMs, onError } = sum;
-  const slow = {
-    ...{ name, inputs, stores, outputs, graceMs, onError },
-    process: {
-      entry: (value: Entry, inContext: never) => {
-        sum.process.entry?.(value, inContext);
-        if (value.id === 'e2') context.remainingMs = 1_000;
-      },
-    },
-  };
-  const handler = world.environment({ topology: defineTopology({ applicationId: APPLICATION, processors: [slow] }) });
+  const topology = createSum('dead-letter', ({ id }) => {
+    if (id === 'e2') context.remainingMs = 1_000;
+  });
+  const handler = world.environment({ topology });
   assert.deepEqual(failuresIn(await handler.handle(eventOf(delivered(world)), context)), [['entries-0', 2]]);
   assert.deepEqual(sums(world), [
     ['e1', 1],

@@ -55,7 +55,7 @@ export const TOO_OLD = { ...deadLetterTopic(''), name: 'too-old' };
 export const APPLICATION = 'sum';
 
 /** Adds up the entries of each account, from two topics; with `stop` a failure is not for the processor to pass by. */
-export function createSum(onError: 'dead-letter' | 'stop' = 'dead-letter') {
+export function createSum(onError: 'dead-letter' | 'stop' = 'dead-letter', onEntry?: (entry: Entry) => void) {
   const sum = defineProcessor({
     name: 'sum',
     inputs: { entry: ENTRIES },
@@ -71,6 +71,7 @@ export function createSum(onError: 'dead-letter' | 'stop' = 'dead-letter') {
     onError,
     process: {
       entry: (entry, { stores, emit }) => {
+        onEntry?.(entry);
         if (entry.amount === FAILS.beforeTheStore) throw new Error('no amount below zero');
         const before = stores.totals.get(entry.account) ?? { count: 0, sum: 0 };
         const total = { count: before.count + 1, sum: before.sum + entry.amount };
