@@ -13,7 +13,7 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   '@clickhouse/client': /^packages\/(warehouse\/|local-stack\/(test|bench)\/)/,
   chdb: /^packages\/local-stack\//,
   mqtt: /^(services\/ingest\/|packages\/simulator\/|test\/)/,
-  aedes: /^(services\/ingest\/|packages\/simulator\/test\/)/,
+  aedes: /^packages\/simulator\/test\//,
 };
 
 /** No clock, no network, no `node:` module: what they say depends on their arguments only. */

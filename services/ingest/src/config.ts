@@ -16,8 +16,48 @@ export const configSchema = Type.Object({
   MQTT_PORT: port('Port of the MQTT listener (TCP).', 1883),
   MQTT_WS_PORT: port('Port of the MQTT listener over WebSocket.', 8083),
   MQTT_TLS_PORT: port('Port of the MQTT listener over TLS; open when the two files below are given.', 8883),
-  MQTT_TLS_CERT_FILE: file('Certificate chain of the TLS port (PEM).'),
-  MQTT_TLS_KEY_FILE: file('Private key of the TLS port (PEM).'),
+  MQTT_WSS_PORT: port(
+    'Port of the MQTT listener over WebSocket and TLS; open when the two files below are given.',
+    8084,
+  ),
+  MQTT_TLS_CERT_FILE: file('Certificate chain of the TLS ports (PEM). Read again when it changes.'),
+  MQTT_TLS_KEY_FILE: file('Private key of the TLS ports (PEM). Read again when it changes.'),
+  MQTT_TLS_CLIENT_CA_FILE: file(
+    'Issuers of certificates of devices (PEM), which stand for user name and password. Read again when it changes.',
+  ),
+  MQTT_TLS_CLIENT_CERT: Type.Enum(['optional', 'required'], {
+    default: 'optional',
+    description: 'Whether a device without a certificate is turned away at the TLS ports, or may use its password.',
+  }),
+  MQTT_CONNECTIONS_MAX: Type.Integer({
+    default: 20_000,
+    minimum: 1,
+    maximum: 1_000_000,
+    unit: 'connections',
+    description: 'Connections to the MQTT ports together; one more is closed at once.',
+  }),
+  MQTT_IN_FLIGHT_MAX: Type.Integer({
+    default: 200,
+    minimum: 1,
+    maximum: 65_535,
+    unit: 'messages',
+    description: 'Messages of one connection on their way into Kafka; with as many, nothing more is read from it.',
+  }),
+  MQTT_DEVICE_PACKETS_PER_SECOND: Type.Integer({
+    default: 1_000,
+    minimum: 1,
+    maximum: 1_000_000,
+    unit: 'packets per second',
+    description: 'What is read from one device over MQTT; as much may come at once after a pause.',
+  }),
+  MQTT_DEVICE_BYTES_PER_SECOND: Type.Integer({
+    default: 4_194_304,
+    minimum: 1_024,
+    maximum: 1_073_741_824,
+    unit: 'bytes per second',
+    description: 'The same in bytes.',
+  }),
+  MQTT_ROUTES_FILE: file('Topics of devices, and how their payloads are read (JSON, see below).'),
   MQTT_URL: Type.Optional(
     Type.String({
       pattern: '^(mqtt|mqtts|ws|wss)://\\S+$',
@@ -26,6 +66,20 @@ export const configSchema = Type.Object({
       description: "An outside broker to take devices' messages from; the own listener is not opened then.",
     }),
   ),
+  MQTT_VERSION: Type.Enum(['5', '3.1.1'], {
+    default: '5',
+    description: 'Version of MQTT that the outside broker speaks; 3.1.1 has no traces.',
+  }),
+  MQTT_RECEIVE_MAXIMUM: Type.Integer({
+    default: 1_000,
+    minimum: 1,
+    maximum: 65_535,
+    unit: 'messages',
+    description: 'Messages that are taken from the outside broker before the first of them is acknowledged.',
+  }),
+  MQTT_CA_FILE: file("Issuers of the outside broker's certificate (PEM), in place of the usual ones."),
+  MQTT_CERT_FILE: file('Certificate that ingest shows to the outside broker (PEM).'),
+  MQTT_KEY_FILE: file('Its private key (PEM).'),
   MQTT_CLIENT_ID: Type.String({
     default: 'millrace-ingest',
     minLength: 1,
@@ -126,13 +180,22 @@ function checkTls(config: Config): ConfigFault[] {
     if (variable === undefined || missing.length === variables.length) return [];
     return [{ variable, problem: 'is not set', remedy: 'Set both files of the TLS port, or neither.' }];
   });
-  if (config.HTTP_CLIENT_CA_FILE !== undefined && config.HTTP_TLS_CERT_FILE === undefined) {
-    const remedy = 'Set HTTP_TLS_CERT_FILE and HTTP_TLS_KEY_FILE, or leave it out.';
-    faults.push({ variable: 'HTTP_CLIENT_CA_FILE', problem: 'needs TLS', remedy });
+  for (const [tls, client] of [
+    ['HTTP_TLS', 'HTTP_CLIENT'],
+    ['MQTT_TLS', 'MQTT_TLS_CLIENT'],
+  ] as const) {
+    if (config[`${client}_CA_FILE`] !== undefined && config[`${tls}_CERT_FILE`] === undefined) {
+      const remedy = `Set ${tls}_CERT_FILE and ${tls}_KEY_FILE, or leave it out.`;
+      faults.push({ variable: `${client}_CA_FILE`, problem: 'needs TLS', remedy });
+    }
+    if (config[`${client}_CERT`] === 'required' && config[`${client}_CA_FILE`] === undefined) {
+      const remedy = `Set ${client}_CA_FILE, or ${client}_CERT to optional.`;
+      faults.push({ variable: `${client}_CERT`, problem: 'needs to know the issuers', remedy });
+    }
   }
-  if (config.HTTP_CLIENT_CERT === 'required' && config.HTTP_CLIENT_CA_FILE === undefined) {
-    const remedy = 'Set HTTP_CLIENT_CA_FILE, or HTTP_CLIENT_CERT to optional.';
-    faults.push({ variable: 'HTTP_CLIENT_CERT', problem: 'needs to know the issuers', remedy });
+  if ((config.MQTT_CERT_FILE === undefined) !== (config.MQTT_KEY_FILE === undefined)) {
+    const variable = config.MQTT_CERT_FILE === undefined ? 'MQTT_CERT_FILE' : 'MQTT_KEY_FILE';
+    faults.push({ variable, problem: 'is not set', remedy: 'Set certificate and key, or neither.' });
   }
   return faults;
 }

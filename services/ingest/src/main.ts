@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createTopics, ensureTopics } from '@millrace/contracts';
 import { createKafka, type Kafka, KafkaError } from '@millrace/kafka';
@@ -11,17 +10,19 @@ import {
   type ServiceResources,
   startAdminServer,
 } from '@millrace/observability';
-import { openApiKeys, openDeviceCheck, openHttpTls } from './access/open.ts';
+import { openApiKeys, openHttpTls } from './access/open.ts';
 import { createApp } from './app.ts';
 import { createCardTokenizer } from './card-token.ts';
 import { type Config, readConfig } from './config.ts';
 import { createDecisions } from './decisions/decisions.ts';
 import { createEventKinds } from './event-kinds.ts';
 import { createEventCounts, createIngestMetrics, type IngestMetrics, observeQueue } from './metrics.ts';
-import { MqttBridge } from './mqtt/bridge.ts';
 import { createMqttIntake } from './mqtt/intake.ts';
-import { MqttListener } from './mqtt/listener.ts';
+import { openMqtt } from './mqtt/open.ts';
+import { loadMqttRoutes } from './mqtt/routes-file.ts';
+import { createSparkplugHost } from './mqtt/sparkplug/host.ts';
 import { Publisher } from './publisher.ts';
+import { openRedriver } from './redrive/open.ts';
 
 const SERVICE = 'ingest';
 const KAFKA_RETRY_MS = 1_000;
@@ -46,8 +47,7 @@ async function start(resources: ServiceResources): Promise<void> {
   resources.onClose('kafka admin', () => kafkaAdmin.close());
   await untilKafka(() => ensureTopics(kafkaAdmin, topics), resources.signal, logger);
 
-  let connectedDevices = () => 0;
-  const ingestMetrics = createIngestMetrics(metrics, () => connectedDevices());
+  const ingestMetrics = createIngestMetrics(metrics);
   const probe = () => kafkaAdmin.partitions(topics.paymentsRaw.name);
   const publisher = await openPublisher(resources, { kafka, probe, health, ingestMetrics, logger });
   observeQueue(metrics, publisher);
@@ -61,6 +61,9 @@ async function start(resources: ServiceResources): Promise<void> {
     ...{ kafka, admin: kafkaAdmin, metrics, logger },
   });
   resources.onClose('decisions', () => decisions.close());
+  const routes = await loadMqttRoutes(config.MQTT_ROUTES_FILE, { shareGroup: config.MQTT_SHARE_GROUP });
+  const sparkplug = routes.hasSparkplug ? createSparkplugHost({ metrics, nowMs: Date.now }) : undefined;
+  const kinds = createEventKinds(topics);
   const access = { ...common, config, metrics: ingestMetrics };
   const https = await openHttpTls(resources, access);
   const app = await createApp({
@@ -68,7 +71,8 @@ async function start(resources: ServiceResources): Promise<void> {
     apiKeys: await openApiKeys(resources, access),
     tls: https?.tls,
     decisions,
-    kinds: createEventKinds(topics),
+    kinds,
+    redriver: openRedriver({ ...common, kafka, topics, kinds, routes, readSparkplug: sparkplug?.read }),
     ...{ metrics, ingestMetrics, health },
   });
   https?.serve(app.server);
@@ -78,22 +82,9 @@ async function start(resources: ServiceResources): Promise<void> {
 
   const protocol = config.MQTT_URL === undefined ? 'mqtt' : 'bridge';
   const counts = createEventCounts(ingestMetrics, 'telemetry', protocol);
-  const intake = createMqttIntake({ ...common, topics, counts });
-  if (config.MQTT_URL === undefined) {
-    const checkDevice = await openDeviceCheck(resources, access);
-    const listener = await openListener(config, { ...common, intake, checkDevice, metrics: ingestMetrics });
-    resources.onClose('mqtt listener', () => listener.close());
-    connectedDevices = () => listener.clients;
-    health.set('mqtt', { ready: true });
-    logger.info({ http, mqtt: listener.ports, access: accessOf(config) }, 'taking events');
-  } else {
-    const onConnection = (ready: boolean, detail: string) => health.set('mqtt', { ready, detail });
-    const { MQTT_URL: url, MQTT_CLIENT_ID: clientId, MQTT_SHARE_GROUP: shareGroup } = config;
-    const bridge = new MqttBridge({ ...common, intake, url, clientId, shareGroup, onConnection });
-    resources.onClose('mqtt bridge', () => bridge.close());
-    bridge.start();
-    logger.info({ http, bridge: clientId, access: accessOf(config) }, 'taking events');
-  }
+  const intake = createMqttIntake({ ...common, routes, readSparkplug: sparkplug?.read, topics, counts });
+  const mqtt = await openMqtt(resources, { ...access, routes, intake, sparkplug, registry: metrics, health });
+  logger.info({ http, ...mqtt, access: accessOf(config) }, 'taking events');
   // Closed first: a load balancer sees it before the listeners close.
   resources.onClose('readiness', () => health.set('http', { ready: false, detail: 'stopping' }));
 }
@@ -130,26 +121,6 @@ async function openPublisher(
   const timer = setInterval(() => void publisher.check(), KAFKA_CHECK_MS);
   resources.onClose('kafka check', () => clearInterval(timer));
   return publisher;
-}
-
-async function openListener(
-  config: Config,
-  options: Omit<ConstructorParameters<typeof MqttListener>[0], 'host' | 'port' | 'webSocketPort' | 'tls'>,
-): Promise<MqttListener> {
-  const { MQTT_TLS_CERT_FILE: cert, MQTT_TLS_KEY_FILE: key } = config;
-  const tls =
-    cert === undefined || key === undefined
-      ? undefined
-      : { port: config.MQTT_TLS_PORT, cert: await readFile(cert), key: await readFile(key) };
-  const listener = new MqttListener({
-    ...options,
-    host: config.HOST,
-    port: config.MQTT_PORT,
-    webSocketPort: config.MQTT_WS_PORT,
-    tls,
-  });
-  await listener.start();
-  return listener;
 }
 
 /** Kafka may start after this service: waits for it, but not for what waiting does not cure. */

@@ -15,11 +15,12 @@ export interface IngestMetrics {
   readonly rejected: Counter<'kind' | 'protocol' | 'reason'>;
   readonly batchRecords: Histogram;
   readonly publishSeconds: Histogram;
-  readonly mqttClients: Gauge;
   readonly mqttRefused: Counter<'reason'>;
   /** How often nothing more was read from a connection for a while. */
   readonly mqttSlowed: Counter<'reason'>;
   readonly willsLost: Counter;
+  /** Dead letters that were sent again, or why not. */
+  readonly redriven: Counter<'result'>;
   /** Requests that ended before their body was looked at; `reason` is the status. */
   readonly httpRefused: Counter<'reason'>;
   readonly httpConnectionsDropped: Counter;
@@ -28,7 +29,7 @@ export interface IngestMetrics {
   readonly reloadFailed: Gauge<'file'>;
 }
 
-export function createIngestMetrics(metrics: Metrics, mqttClients: () => number): IngestMetrics {
+export function createIngestMetrics(metrics: Metrics): IngestMetrics {
   const events = ['kind', 'protocol'] as const;
   return {
     received: metrics.counter({ name: 'ingest_events_received_total', help: 'Events read.', labels: events }),
@@ -51,11 +52,6 @@ export function createIngestMetrics(metrics: Metrics, mqttClients: () => number)
       name: 'ingest_publish_duration_seconds',
       help: 'From handing a batch to the producer to its confirmation by all in-sync replicas.',
     }),
-    mqttClients: metrics.gauge({
-      name: 'ingest_mqtt_clients',
-      help: 'Devices connected to the listener.',
-      collect: (gauge) => gauge.set(mqttClients()),
-    }),
     mqttRefused: metrics.counter({
       name: 'ingest_mqtt_refused_total',
       help: 'Connections, topics and subscriptions that the MQTT listener refused.',
@@ -69,6 +65,11 @@ export function createIngestMetrics(metrics: Metrics, mqttClients: () => number)
     willsLost: metrics.counter({
       name: 'ingest_mqtt_wills_lost_total',
       help: 'Last wills that Kafka did not take in time.',
+    }),
+    redriven: metrics.counter({
+      name: 'ingest_redriven_letters_total',
+      help: 'Dead letters that somebody wanted to send again, by what became of them.',
+      labels: ['result'],
     }),
     httpRefused: metrics.counter({
       name: 'ingest_http_refused_total',
@@ -130,5 +131,27 @@ export function observeQueue(metrics: Metrics, publisher: Publisher): void {
     name: 'ingest_queue_full',
     help: '1 while the queue is at its bound and callers are told to wait.',
     collect: (gauge) => gauge.set(publisher.full ? 1 : 0),
+  });
+}
+
+/** Who is connected to the MQTT listener, and who of them is made to wait now. */
+export function observeListener(
+  metrics: Metrics,
+  listener: { readonly clients: number; readonly connections: number; readonly slowed: number },
+): void {
+  metrics.gauge({
+    name: 'ingest_mqtt_clients',
+    help: 'Connections of devices that have logged in to the listener.',
+    collect: (gauge) => gauge.set(listener.clients),
+  });
+  metrics.gauge({
+    name: 'ingest_mqtt_connections',
+    help: 'Connections to the listener, those included that have not logged in.',
+    collect: (gauge) => gauge.set(listener.connections),
+  });
+  metrics.gauge({
+    name: 'ingest_mqtt_slowed_clients',
+    help: 'Connections that wait because their device sends more than its rate.',
+    collect: (gauge) => gauge.set(listener.slowed),
   });
 }

@@ -4,9 +4,9 @@ import { type HttpCertificates, type HttpTls, readHttpCertificates, TLS_OPTIONS 
 import type { IngestMetrics } from '../metrics.ts';
 import { type ApiKeys, type ApiKeyTable, createApiKeys, readApiKeys } from './api-keys.ts';
 import {
-  type CheckDevice,
   createDeviceCheck,
   deviceIdIsPassword,
+  type IdentifyDevice,
   readDeviceCredentials,
 } from './device-credentials.ts';
 import { openReloaded } from './reload.ts';

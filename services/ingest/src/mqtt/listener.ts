@@ -1,163 +1,243 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@millrace/observability';
-import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes';
-import type { CheckDevice } from '../access.ts';
+import type { IdentifyDevice, PresentedDevice } from '../access/device-credentials.ts';
 import { IngestError } from '../errors.ts';
 import type { IngestMetrics } from '../metrics.ts';
-import { parseDeviceTopic } from './device-message.ts';
+import type { DeviceRate } from './device-allowance.ts';
+import {
+  type Admitted,
+  type ConnectionEnd,
+  DeviceConnection,
+  type DeviceLimits,
+  type Taken,
+  type WaitReason,
+} from './device-connection.ts';
+import { type DeviceSession, DeviceSessions } from './device-sessions.ts';
 import type { MqttIntake } from './intake.ts';
-import { openSockets, type SocketAddresses, type SocketPorts } from './sockets.ts';
+import { type ConnectPacket, type PublishPacket, RETURN_CODE, type ReturnCode } from './packets.ts';
+import type { MqttRoutes } from './routes.ts';
+import { openSockets, type Peer, type SocketAddresses, type SocketPorts, type TlsFiles } from './sockets.ts';
 
 export interface MqttListenerOptions extends SocketAddresses {
   readonly intake: MqttIntake;
-  readonly checkDevice: CheckDevice;
+  readonly routes: Pick<MqttRoutes, 'match'>;
+  readonly identify: IdentifyDevice;
+  readonly rate?: DeviceRate;
+  readonly limits?: Partial<DeviceLimits>;
+  /** Connections over all ports, those that have not logged in included. */
+  readonly connectionsMax?: number;
   readonly nowMs: () => number;
-  readonly metrics: Pick<IngestMetrics, 'mqttRefused' | 'willsLost'>;
+  readonly metrics: Pick<IngestMetrics, 'mqttRefused' | 'mqttSlowed' | 'willsLost'>;
   readonly logger: Logger;
 }
 
-const CONNECT_MS_MAX = 10_000;
-/** QoS 2 messages of one device between PUBLISH and PUBREL. */
-const QOS2_IN_FLIGHT_MAX = 100;
+export const MQTT_DEFAULTS = {
+  /** A PUBLISH with 500 readings of a dozen metrics is under 200 KiB. */
+  packetBytesMax: 256 * 1024,
+  inFlightMax: 200,
+  inFlightBytesMax: 512 * 1024,
+  connectionsMax: 20_000,
+  rate: { packetsPerSecond: 1_000, bytesPerSecond: 4 * 1024 * 1024 },
+} as const;
+
+const SWEEP_MS = 10_000;
 /** How long closing waits for messages that are on their way into Kafka. */
 const CLOSE_MS_MAX = 3_000;
+const MISDIRECTED = {
+  reason: 'foreign-topic',
+  message: 'The topic is not one of the device that sent this. A device publishes to its own topics only.',
+} as const;
 
-/** CONNACK return codes (MQTT 3.1.1, table 3.1). */
-const IDENTIFIER_REJECTED = 2;
-const BAD_USER_NAME_OR_PASSWORD = 4;
+interface Client {
+  readonly presented: PresentedDevice;
+  readonly session: DeviceSession;
+}
 
 /**
  * MQTT 3.1.1 for devices, over TCP, WebSocket and TLS. It takes messages and delivers none: subscriptions are refused,
  * and nothing is retained, because `telemetry.raw` is where everything goes.
  *
  * Delivery: PUBACK (QoS 1) and PUBREC (QoS 2) are sent after Kafka has the message; QoS 0 takes the same way. While
- * Kafka is slow or away nothing is acknowledged, and aedes reads no further from a socket before the messages of its
- * last chunk are settled, so devices wait (a device that floods waits alone). After the keep-alive time a device that
- * waits is disconnected, and sends again what was not acknowledged when it is back.
+ * Kafka is slow or away nothing is acknowledged, and of each device only so much is read as may be in flight, so devices
+ * wait. A device that sends more than its rate allows waits alone.
  */
 export class MqttListener {
   readonly #options: MqttListenerOptions;
-  readonly #deviceByClient = new WeakMap<Client, string>();
-  readonly #clientById = new Map<string, Client>();
-  readonly #broker: Aedes;
+  readonly #limits: DeviceLimits;
+  readonly #sessions: DeviceSessions;
+  readonly #connections = new Set<DeviceConnection>();
+  readonly #clients = new Map<DeviceConnection, Client>();
+  readonly #slowed = new Set<DeviceConnection>();
+  #wills = 0;
   #closing = false;
-  #inFlight = 0;
   #sockets: SocketPorts | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
 
   constructor(options: MqttListenerOptions) {
     this.#options = options;
-    const { metrics } = options;
-    this.#broker = new Aedes({
-      connectTimeout: CONNECT_MS_MAX,
-      maxInflightInbound: QOS2_IN_FLIGHT_MAX,
-      authenticate: (client, username, password, done) => {
-        const refusal = this.#refuseDevice(client, username, password);
-        if (refusal === undefined) done(null, true);
-        else done(refusal, false);
-      },
-      authorizePublish: (client, packet, done) => this.#take(client, packet, done),
-      authorizeSubscribe: (_client, _subscription, done) => {
-        metrics.mqttRefused.inc({ reason: 'subscription' });
-        done(null, null); // SUBACK with 0x80, failure (MQTT 3.1.1, 3.9.3)
-      },
-    });
+    const { packetBytesMax, inFlightMax, inFlightBytesMax } = { ...MQTT_DEFAULTS, ...options.limits };
+    this.#limits = { packetBytesMax, inFlightMax, inFlightBytesMax };
+    this.#sessions = new DeviceSessions(options.rate ?? MQTT_DEFAULTS.rate, () => performance.now());
   }
 
   async start(): Promise<void> {
-    const { logger } = this.#options;
-    this.#broker.on('client', (client) => this.#clientById.set(client.id, client));
-    this.#broker.on('clientDisconnect', (client) => {
-      if (this.#clientById.get(client.id) === client) this.#clientById.delete(client.id);
-    });
-    const onError = (client: Client, error: Error) =>
-      logger.debug({ err: error, device: this.#deviceByClient.get(client) }, 'an MQTT connection ended with an error');
-    this.#broker.on('clientError', onError);
-    this.#broker.on('connectionError', onError);
-    await this.#broker.listen();
+    const { connectionsMax = MQTT_DEFAULTS.connectionsMax, metrics, logger } = this.#options;
     this.#sockets = await openSockets(this.#options, {
-      onConnection: (stream, request) => this.#broker.handle(stream, request),
-      onTooLarge: () => this.#refused('packet-size'),
+      onConnection: (stream, peer) => {
+        this.#connections.add(
+          new DeviceConnection(stream, {
+            limits: this.#limits,
+            clock: () => performance.now(),
+            admit: (packet, connection) => this.#admit(packet, connection, peer),
+            take: (session, packet, abandoned) => this.#take(session, packet, abandoned),
+            subscriptionRefused: () => metrics.mqttRefused.inc({ reason: 'subscription' }),
+            waiting: (connection, reason) => this.#waiting(connection, reason),
+            ended: (connection, end) => this.#ended(connection, end),
+          }),
+        );
+      },
+      onRefused: (reason) => this.#refused(reason),
+      connectionsMax,
+      packetBytesMax: this.#limits.packetBytesMax,
       logger,
     });
+    this.#sweeper = setInterval(() => this.#sessions.sweep(), SWEEP_MS);
+    this.#sweeper.unref();
   }
 
-  get ports(): Pick<SocketPorts, 'port' | 'webSocketPort' | 'tlsPort'> {
-    if (this.#sockets === undefined) throw new Error('The listener has not been started.');
-    return this.#sockets;
+  get ports(): Pick<SocketPorts, 'port' | 'webSocketPort' | 'tlsPort' | 'secureWebSocketPort'> {
+    const { port, webSocketPort, tlsPort, secureWebSocketPort } = this.#started();
+    return { port, webSocketPort, tlsPort, secureWebSocketPort };
   }
 
+  /** Devices that have logged in. */
   get clients(): number {
-    return this.#broker.connectedClients;
+    return this.#clients.size;
+  }
+
+  /** All connections, those that have not logged in included. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Connections that wait because their device has used up its rate. */
+  get slowed(): number {
+    return this.#slowed.size;
+  }
+
+  /** After a change of the credentials: ends the connections of devices that would not be let in any more. */
+  recheck(): void {
+    for (const [connection, { presented, session }] of this.#clients) {
+      if (this.#options.identify(presented) === session.device) continue;
+      this.#refused('revoked');
+      connection.end('the credentials of the device are not valid any more');
+    }
+  }
+
+  /**
+   * Other certificates for connections from now on.
+   *
+   * @throws Error when they cannot be used; those before stay in force.
+   */
+  useCertificates(files: TlsFiles): void {
+    this.#started().useCertificates(files);
   }
 
   /** Accepts nothing more, settles what is on its way, and closes every connection. */
   async close(): Promise<void> {
     // Wills of the connections that end now are not published: the devices are not gone, the server is (3.1.2.5).
     this.#closing = true;
+    clearInterval(this.#sweeper);
     this.#sockets?.stop();
+    for (const connection of this.#connections) connection.stop();
     const deadlineMs = performance.now() + CLOSE_MS_MAX;
-    while (this.#inFlight > 0 && performance.now() < deadlineMs) await sleep(10);
-    // aedes writes an acknowledgement in the turn after the hook has called back.
+    const isSettled = () => this.#wills === 0 && Array.from(this.#connections).every(({ inFlight }) => inFlight === 0);
+    while (!isSettled() && performance.now() < deadlineMs) await sleep(10);
+    for (const connection of this.#connections) connection.leave('the service stops');
     await nextTurn();
-    await nextTurn();
-    await new Promise<void>((resolve) => this.#broker.close(resolve));
     await this.#sockets?.close();
   }
 
-  #refuseDevice(client: Client, username: string | undefined, password: Buffer | undefined) {
-    if (username === undefined || !this.#options.checkDevice(username, password?.toString('utf8') ?? '')) {
-      return this.#refusal('credentials', BAD_USER_NAME_OR_PASSWORD, 'The user name is the device id; see the README.');
-    }
-    // [MQTT-3.1.4-2] lets a second connection with the same client id end the first; not another device's.
-    const current = this.#clientById.get(client.id);
-    if (current !== undefined && this.#deviceByClient.get(current) !== username) {
-      return this.#refusal('client-id', IDENTIFIER_REJECTED, 'The client id is in use by another device.');
-    }
-    this.#deviceByClient.set(client, username);
-    return undefined;
+  #started(): SocketPorts {
+    if (this.#sockets === undefined) throw new Error('The listener has not been started.');
+    return this.#sockets;
   }
 
-  #refusal(reason: string, returnCode: number, message: string): AuthenticateError {
-    this.#refused(reason);
-    return Object.assign(new Error(message), { returnCode });
+  #admit(packet: ConnectPacket, connection: DeviceConnection, peer: Peer): Admitted | ReturnCode {
+    const { clientId, cleanSession, userName, password, will } = packet;
+    if (this.#closing) return RETURN_CODE.serverUnavailable;
+    const presented = { userName, password: password?.toString('utf8'), certificate: peer.certificate };
+    const device = this.#options.identify(presented);
+    if (device === undefined) {
+      this.#refused('credentials');
+      return RETURN_CODE.badUserNameOrPassword;
+    }
+    if (will !== undefined && !this.#mayPublish(device, will.topic)) {
+      this.#refused('topic');
+      return RETURN_CODE.notAuthorized;
+    }
+    const admitted = this.#sessions.open(device, clientId, cleanSession, connection);
+    this.#clients.set(connection, { presented, session: admitted.session });
+    return admitted;
   }
 
-  #refused(reason: string): void {
+  /** Called once per message, in the order of a device's messages. */
+  #take(
+    { device }: DeviceSession,
+    { topic, payload, dup }: Pick<PublishPacket, 'topic' | 'payload' | 'dup'>,
+    abandoned: (() => boolean) | undefined,
+  ): Promise<Taken> {
+    const message = { topic, payload, receivedAtMs: this.#options.nowMs(), redelivered: dup, abandoned };
+    if (this.#mayPublish(device, topic)) return this.#options.intake(message).then(() => 'kept');
+    this.#refused('topic');
+    const refused = { ...MISDIRECTED, deviceId: device };
+    return this.#options.intake({ ...message, refused }).then(() => 'misdirected');
+  }
+
+  #mayPublish(device: string, topic: string): boolean {
+    return this.#options.routes.match(topic)?.publisherId === device;
+  }
+
+  #waiting(connection: DeviceConnection, reason: WaitReason | undefined): void {
+    if (reason === 'rate') this.#slowed.add(connection);
+    else this.#slowed.delete(connection);
+    if (reason !== undefined) this.#options.metrics.mqttSlowed.inc({ reason });
+  }
+
+  #ended(connection: DeviceConnection, { reason, error, session, will }: ConnectionEnd): void {
+    this.#connections.delete(connection);
+    this.#clients.delete(connection);
+    this.#slowed.delete(connection);
+    if (error !== undefined) this.#refused(REFUSAL_BY_CODE[error.code] ?? 'protocol');
+    const { metrics, logger } = this.#options;
+    logger.debug({ device: session?.device, reason }, 'an MQTT connection has ended');
+    if (session === undefined) return;
+    this.#sessions.leave(session);
+    if (will === undefined || this.#closing) return;
+    this.#wills += 1;
+    this.#take(session, { ...will, dup: false }, undefined)
+      .catch((cause: unknown) => {
+        if (!(cause instanceof IngestError)) throw cause;
+        metrics.willsLost.inc();
+      })
+      .finally(() => {
+        this.#wills -= 1;
+      });
+  }
+
+  #refused(reason: MqttRefusal): void {
     this.#options.metrics.mqttRefused.inc({ reason });
   }
-
-  /** Called once per PUBLISH, in the order of the packets, and for a last will when its connection has ended. */
-  #take(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
-    const device = client === null ? undefined : this.#deviceByClient.get(client);
-    const topic = parseDeviceTopic(packet.topic);
-    if (topic === undefined || topic.deviceId !== device) {
-      this.#refused('topic');
-      done(new IngestError('not-allowed', 'A device publishes to devices/{its id}/telemetry and .../status only.'));
-      return;
-    }
-    if (this.#closing) {
-      done(new IngestError('closed', 'The service is stopping.'));
-      return;
-    }
-    // Nobody can subscribe, so a retained message would only take memory.
-    packet.retain = false;
-    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-    const receivedAtMs = this.#options.nowMs();
-    // Only a packet that came over the wire has a command; a will is a part of an earlier CONNECT, and has no sender any
-    // more that could send it again.
-    const isWill = packet.cmd !== 'publish';
-    const abandoned = () => !isWill && client?.closed === true;
-    this.#inFlight += 1;
-    this.#options.intake({ topic: packet.topic, payload, receivedAtMs, abandoned }).then(
-      () => {
-        this.#inFlight -= 1;
-        done();
-      },
-      (error: Error) => {
-        this.#inFlight -= 1;
-        if (isWill) this.#options.metrics.willsLost.inc();
-        done(error);
-      },
-    );
-  }
 }
+
+export type MqttRefusal =
+  | 'credentials'
+  | 'revoked'
+  | 'certificate'
+  | 'topic'
+  | 'subscription'
+  | 'packet-size'
+  | 'protocol'
+  | 'connections';
+
+const REFUSAL_BY_CODE: Partial<Record<IngestError['code'], MqttRefusal>> = { 'packet-size': 'packet-size' };

@@ -115,16 +115,65 @@ test('the table is asked anew each time, so that another one takes effect at onc
   assert.deepEqual([apiKeys.find('one'), apiKeys.find('two')?.name], [undefined, 'shop']);
 });
 
+const withPassword = (userName: string, password: string) => ({ userName, password, certificate: undefined });
+const withCertificate = (hash: string, commonName: string | undefined, userName?: string) => ({
+  userName,
+  password: undefined,
+  certificate: { sha256: hash, commonName },
+});
+
 test("a device's password is checked against its hashes, of which it may have two for a while", async (t) => {
   const devices = ['a long secret', 'another one'].map((text) => ({ device_id: 'device-1', sha256: sha256(text) }));
   const table = await readDeviceCredentials(await createFile(t, { devices }));
-  const check = createDeviceCheck(() => table);
-  assert.deepEqual([check('device-1', 'a long secret'), check('device-1', 'another one')], [true, true]);
-  assert.deepEqual([check('device-1', 'device-1'), check('device-2', 'a long secret')], [false, false]);
+  const identify = createDeviceCheck(() => table);
+  assert.equal(identify(withPassword('device-1', 'a long secret')), 'device-1');
+  assert.equal(identify(withPassword('device-1', 'another one')), 'device-1');
+  assert.equal(identify(withPassword('device-1', 'device-1')), undefined);
+  assert.equal(identify(withPassword('device-2', 'a long secret')), undefined);
+  assert.equal(identify({ userName: undefined, password: undefined, certificate: undefined }), undefined);
+  assert.equal(identify(withCertificate(sha256('any'), 'device-1')), undefined);
 });
 
-test('on a laptop the password is the device id', () => {
-  assert.equal(deviceIdIsPassword('device-1', 'device-1'), true);
-  assert.equal(deviceIdIsPassword('device-1', 'device-2'), false);
-  assert.equal(deviceIdIsPassword('not/an id', 'not/an id'), false);
+test('a certificate is the device that its entry says, by its hash or its common name, and no other user name goes with it', async (t) => {
+  const [listed, other] = [sha256('listed'), sha256('other')];
+  const devices = [
+    { device_id: 'device-1', certificate_sha256: listed },
+    { device_id: 'device-2', certificate_cn: 'pump 2' },
+    { device_id: 'device-3', sha256: sha256('a long secret') },
+  ];
+  const table = await readDeviceCredentials(await createFile(t, { devices }));
+  const identify = createDeviceCheck(() => table);
+  assert.equal(identify(withCertificate(listed, undefined)), 'device-1');
+  assert.equal(identify(withCertificate(listed, 'pump 2')), 'device-1');
+  assert.equal(identify(withCertificate(other, 'pump 2')), 'device-2');
+  assert.equal(identify(withCertificate(other, 'pump 2', 'device-2')), 'device-2');
+  assert.equal(identify(withCertificate(other, 'pump 2', 'device-3')), undefined);
+  assert.equal(identify(withCertificate(other, 'device-1')), undefined);
+  // A password does not help a certificate that is not listed.
+  const both = { ...withPassword('device-3', 'a long secret'), certificate: { sha256: other, commonName: 'device-3' } };
+  assert.equal(identify(both), undefined);
+});
+
+test('an entry of a device with no way to log in, or with two, or one that is taken, is refused with its place', async (t) => {
+  const hash = sha256('x');
+  for (const devices of [
+    [{ device_id: 'device-1' }],
+    [{ device_id: 'device-1', sha256: hash, certificate_cn: 'x' }],
+    [
+      { device_id: 'device-1', certificate_cn: 'x' },
+      { device_id: 'device-2', certificate_cn: 'x' },
+    ],
+  ]) {
+    const file = await createFile(t, { devices });
+    await assert.rejects(readDeviceCredentials(file), new RegExp(`/devices/${devices.length - 1}`));
+  }
+});
+
+test("on a laptop the password is the device id, and a certificate's common name is", () => {
+  assert.equal(deviceIdIsPassword(withPassword('device-1', 'device-1')), 'device-1');
+  assert.equal(deviceIdIsPassword(withPassword('device-1', 'device-2')), undefined);
+  assert.equal(deviceIdIsPassword(withPassword('not/an id', 'not/an id')), undefined);
+  assert.equal(deviceIdIsPassword(withCertificate(sha256('x'), 'device-1')), 'device-1');
+  assert.equal(deviceIdIsPassword(withCertificate(sha256('x'), 'device-1', 'device-2')), undefined);
+  assert.equal(deviceIdIsPassword(withCertificate(sha256('x'), undefined, 'device-1')), undefined);
 });

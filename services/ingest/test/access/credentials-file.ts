@@ -36,7 +36,7 @@ export function createWatched() {
   const lines: string[] = [];
   const logger = createLogger({ service: 'ingest', destination: { write: (line) => lines.push(line) } });
   const registry = createMetrics('ingest');
-  const metrics = createIngestMetrics(registry, () => 0);
+  const metrics = createIngestMetrics(registry);
   const failed = async () => (await metrics.reloadFailed.get()).values[0]?.value;
   return { lines, logger, metrics, failed };
 }

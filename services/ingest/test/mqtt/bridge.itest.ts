@@ -9,12 +9,15 @@ import { createMosquitto, type Mosquitto } from './mosquitto.ts';
 async function createBridge(
   t: TestContext,
   { url }: Mosquitto,
-  { intake, logger }: Ingest,
+  { intake, logger, routes }: Ingest,
   options: Partial<MqttBridgeOptions> = {},
 ): Promise<MqttBridge> {
   const subscribed = Promise.withResolvers<void>();
   const bridge = new MqttBridge({
     url,
+    version: '5',
+    filters: routes.filters(),
+    receiveMax: 1_000,
     clientId: 'bridge-1',
     intake,
     nowMs: () => NOW_MS,
