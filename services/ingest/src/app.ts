@@ -3,14 +3,15 @@ import type { WireOptions } from '@millrace/contracts';
 import { type Health, type Logger, type Metrics, registerAdminRoutes } from '@millrace/observability';
 import type { FastifyInstance } from 'fastify';
 import type { ApiKeys } from './access/api-keys.ts';
+import type { BatchStore } from './batches/batch-store.ts';
 import type { DecisionWaits } from './decisions/decision-waits.ts';
 import { createPaymentKeys } from './decisions/payment-keys.ts';
 import type { EventKindName, EventKinds } from './event-kinds.ts';
-import { registerBatchesRoute } from './http/batches-route.ts';
+import { registerBatchesRoutes } from './http/batches-route.ts';
 import { registerBodyParsers } from './http/body.ts';
 import { registerEventsRoute } from './http/events-route.ts';
 import { createGuard } from './http/guard.ts';
-import { OPENAPI_INFO } from './http/openapi.ts';
+import { openapiInfo } from './http/openapi.ts';
 import { registerProblemHandlers } from './http/problems.ts';
 import { createHttpServer, HTTP_LIMITS, type HttpLimits } from './http/server.ts';
 import { createStreamSlots, EVENT_STREAMS_MAX } from './http/stream-slots.ts';
@@ -31,6 +32,8 @@ export interface AppOptions {
   readonly limits?: HttpLimits;
   /** Not given: `?wait=decision` is refused. */
   readonly decisions?: DecisionWaits | undefined;
+  /** Not given: batches cannot be resumed. */
+  readonly batches?: BatchStore | undefined;
   /** Not given: there is no `/v1/redrive`. */
   readonly redriver?: Redriver | undefined;
   readonly nowMs: () => number;
@@ -50,7 +53,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.setValidatorCompiler(() => () => true);
   registerProblemHandlers(app, logger);
   registerBodyParsers(app, limits.bodyMsMax);
-  await app.register(swagger, { openapi: OPENAPI_INFO });
+  await app.register(swagger, { openapi: openapiInfo({ access: apiKeys !== undefined }) });
 
   const stopping = new AbortController();
   app.addHook('preClose', async () => {
@@ -68,7 +71,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     const ofPayments = kind === kinds.payments ? { extras } : {};
     registerEventsRoute(app, { kind, publisher, guard, wireOptions, signal, streamSlots, counts, ...ofPayments });
   }
-  registerBatchesRoute(app, { kinds, publisher, guard, wireOptions, signal, countsOf });
+  const { batches: store } = options;
+  await registerBatchesRoutes(app, { kinds, publisher, store, guard, wireOptions, nowMs, signal, countsOf });
   if (options.redriver !== undefined) {
     registerRedriveRoute(app, { redriver: options.redriver, guard, metrics: ingestMetrics });
   }

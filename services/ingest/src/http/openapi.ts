@@ -4,16 +4,28 @@ import { EVENT_KINDS, type EventKind, type EventKinds } from '../event-kinds.ts'
 /** Of the OpenAPI text. Checked against package.json by a test. */
 export const API_VERSION = '0.1.0';
 
-export const OPENAPI_INFO = {
-  openapi: '3.1.0' as const,
-  info: {
-    title: 'Millrace ingest',
-    version: API_VERSION,
-    description:
-      'Takes payments, telemetry, labels and reference data. A 2xx answer is given only after Kafka has the events on all in-sync replicas.',
-    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-  },
-  tags: [{ name: 'events', description: 'Events and reference data.' }],
+/** What is said of the API as a whole. With `access` every operation needs a key, or a client certificate. */
+export function openapiInfo({ access }: { readonly access: boolean }) {
+  return {
+    openapi: '3.1.0' as const,
+    info: {
+      title: 'Millrace ingest',
+      version: API_VERSION,
+      description:
+        'Takes payments, telemetry, labels and reference data. A 2xx answer is given only after Kafka has the events on all in-sync replicas.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    tags: [{ name: 'events', description: 'Events and reference data.' }],
+    ...(access && {
+      components: { securitySchemes: SECURITY_SCHEMES },
+      security: Object.keys(SECURITY_SCHEMES).map((scheme) => ({ [scheme]: [] })),
+    }),
+  };
+}
+
+const SECURITY_SCHEMES = {
+  bearer: { type: 'http' as const, scheme: 'bearer', description: 'An API key.' },
+  apiKey: { type: 'apiKey' as const, in: 'header' as const, name: 'X-Api-Key' },
 };
 
 /** Fastify's schema of `POST /v1/<kind>`. Bodies are checked by the contracts, which report every fault at once. */
@@ -40,32 +52,7 @@ export function eventsSchema(kind: EventKind): object {
       202: { ...answer(kind.idField, ofPayments ? DECISION_URL : {}), description: 'All events are kept.' },
       207: { ...answer(kind.idField), description: 'The events marked `accepted` are kept, the others are refused.' },
       ...PROBLEM_RESPONSES,
-      422: { description: 'No event is right; `problems` or `items` name fields and remedies.' },
-    },
-  };
-}
-
-export function batchesSchema(kinds: EventKinds): object {
-  return {
-    operationId: 'post-batches',
-    tags: ['events'],
-    summary: 'Take a stream of events or reference data of any age, of any length.',
-    description: `One JSON object per line, as the schema of the kind says (${EVENT_KINDS.join(', ')}). Reading pauses while Kafka is slow. After 503 go on with the line after \`last_line_settled\`.`,
-    headers: TRACE_HEADER,
-    querystring: {
-      type: 'object',
-      properties: { kind: { type: 'string', enum: [...EVENT_KINDS], default: 'payments' } },
-    },
-    body: {
-      content: {
-        'application/x-ndjson': {
-          schema: { ...NDJSON_BODY, 'x-line-schemas': Object.values(kinds).map((kind) => kind.wireSchema) },
-        },
-      },
-    },
-    response: {
-      200: { ...STREAM_ANSWER, description: 'The stream was read to its end; the counts say what became of it.' },
-      ...PROBLEM_RESPONSES,
+      422: problemAnswer('No event is right; `problems` or `items` name fields and remedies.'),
     },
   };
 }
@@ -77,7 +64,7 @@ const ONE_PAYMENT = `
 
 One payment (no array, no NDJSON) may have an \`Idempotency-Key\`, and with \`?wait=decision\` the answer carries its decision: 200 when it comes within a second at most, else 202 with \`decision_url\` (also as \`Location\`), where the API has it as soon as it is made. Either way the payment is kept. A payment sent again gets the same decision.`;
 
-const TRACE_HEADER = {
+export const TRACE_HEADER = {
   type: 'object',
   properties: { traceparent: { type: 'string', description: 'W3C trace context; the events join this trace.' } },
 };
@@ -135,9 +122,9 @@ const DECIDED_ANSWER = {
   },
 };
 
-const NDJSON_BODY = { type: 'string', description: 'One JSON object per line, UTF-8.' };
+export const NDJSON_BODY = { type: 'string', description: 'One JSON object per line, UTF-8.' };
 
-const PROBLEM = {
+export const PROBLEM = {
   type: 'object',
   properties: {
     line: { type: 'integer' },
@@ -147,7 +134,7 @@ const PROBLEM = {
   },
 };
 
-const STREAM_COUNTS = {
+export const STREAM_COUNTS = {
   received: { type: 'integer', description: 'Lines that are not blank.' },
   accepted: { type: 'integer' },
   rejected: { type: 'integer' },
@@ -156,7 +143,7 @@ const STREAM_COUNTS = {
   last_line_settled: { type: 'integer', description: 'Everything up to this line is kept or refused.' },
 };
 
-const STREAM_ANSWER = { type: 'object', properties: STREAM_COUNTS };
+export const STREAM_ANSWER = { type: 'object', properties: STREAM_COUNTS };
 
 function answer(idField: string, more: object = {}): object {
   return {
@@ -182,12 +169,38 @@ function answer(idField: string, more: object = {}): object {
   };
 }
 
-/** Written as RFC 9457 problem details by the error handler, so they have a description and no serialiser. */
-const PROBLEM_RESPONSES = {
-  400: { description: 'The body is not JSON, or not what its headers say.' },
-  401: { description: 'No valid API key.' },
-  403: { description: 'The API key lacks the scope.' },
-  413: { description: 'The body is too large.' },
-  415: { description: 'Neither JSON nor NDJSON, or an encoding other than gzip.' },
-  503: { description: 'Kafka is slow or away. Send the same events again after Retry-After seconds.' },
+const PROBLEM_DETAILS = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail'],
+  properties: {
+    type: { type: 'string', description: 'Names the kind of problem; for programs.' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string', description: 'What to do about it; for people.' },
+    field: { type: 'string' },
+    problems: { type: 'array', items: PROBLEM, description: 'What is wrong with which field of the event.' },
+  },
+};
+
+/** RFC 9457 problem details, which the error handler writes. */
+export function problemAnswer(description: string, headers?: object): object {
+  return {
+    description,
+    ...(headers && { headers }),
+    content: { 'application/problem+json': { schema: PROBLEM_DETAILS } },
+  };
+}
+
+const RETRY_AFTER = { 'Retry-After': { type: 'integer', description: 'Seconds to wait before the next attempt.' } };
+
+export const PROBLEM_RESPONSES = {
+  400: problemAnswer('The body is not JSON in UTF-8, or not what its headers say.'),
+  401: problemAnswer('No valid API key.'),
+  403: problemAnswer('The API key lacks the scope.'),
+  408: problemAnswer('The body came too slowly.'),
+  413: problemAnswer('The body is too large.'),
+  415: problemAnswer('Neither JSON nor NDJSON, or an encoding other than gzip.'),
+  429: problemAnswer('The API key has sent more events than it may.', RETRY_AFTER),
+  431: problemAnswer('The headers are too large.'),
+  503: problemAnswer('Kafka is slow or away. Send the same events again after Retry-After seconds.', RETRY_AFTER),
 } as const;

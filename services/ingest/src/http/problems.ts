@@ -60,17 +60,7 @@ export function registerProblemHandlers(app: FastifyInstance, logger: Logger): v
     for (const one of [method].flat()) methods.add(one);
     methodsByUrl.set(url, methods);
   });
-  app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    if (error instanceof HttpProblem)
-      for (const [name, value] of Object.entries(error.headers)) reply.header(name, value);
-    const details = problemFor(error, request);
-    if (details.status === 500) {
-      logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed');
-    }
-    readAway(request.raw, reply, details.status);
-    return sendProblem(reply, details);
-  });
-  app.setNotFoundHandler((request, reply) => {
+  function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
     readAway(request.raw, reply, 404);
     const methods = methodsByUrl.get(request.url.split('?', 1)[0] ?? '');
     if (methods === undefined) {
@@ -80,7 +70,21 @@ export function registerProblemHandlers(app: FastifyInstance, logger: Logger): v
     const allowed = [...methods].join(', ');
     reply.header('allow', allowed);
     return sendProblem(reply, problem(405, 'method-not-allowed', 'Method not allowed', `Send ${allowed}.`));
+  }
+
+  app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    // Whatever is wrong with a body that nobody wants.
+    if (request.is404) return answerNotFound(request, reply);
+    if (error instanceof HttpProblem)
+      for (const [name, value] of Object.entries(error.headers)) reply.header(name, value);
+    const details = problemFor(error, request);
+    if (details.status === 500) {
+      logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed');
+    }
+    readAway(request.raw, reply, details.status);
+    return sendProblem(reply, details);
   });
+  app.setNotFoundHandler(answerNotFound);
 }
 
 /** What a client is told about an error. */

@@ -214,6 +214,9 @@ test('a method that a route does not have is answered 405 with those that it has
   assert.equal(get.json().type, 'urn:millrace:problem:method-not-allowed');
   const post = await app.inject({ method: 'POST', url: '/health/live', payload: {} });
   assert.deepEqual([post.statusCode, post.headers.allow], [405, 'GET, HEAD']);
+  const malformed = { method: 'PUT', payload: '{', headers: { 'content-type': 'application/json' } } as const;
+  assert.equal((await app.inject({ ...malformed, url: '/v1/payments' })).statusCode, 405);
+  assert.equal((await app.inject({ ...malformed, url: '/nowhere' })).statusCode, 404);
 });
 
 test('a URL that cannot be decoded is a problem, too', async (t) => {

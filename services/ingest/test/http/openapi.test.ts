@@ -18,5 +18,19 @@ test('the OpenAPI text names the routes with their bodies, and the version of th
   ]);
   const { requestBody, responses } = document.paths['/v1/payments'].post;
   assert.deepEqual(Object.keys(requestBody.content), ['application/json', 'application/x-ndjson']);
-  assert.deepEqual(Object.keys(responses), ['200', '202', '207', '400', '401', '403', '413', '415', '422', '503']);
+  assert.deepEqual(Object.keys(responses), [
+    '200',
+    '202',
+    '207',
+    '400',
+    '401',
+    '403',
+    '408',
+    '413',
+    '415',
+    '422',
+    '429',
+    '431',
+    '503',
+  ]);
 });
