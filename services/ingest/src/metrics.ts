@@ -9,8 +9,8 @@ export type Protocol = 'http' | 'mqtt' | 'bridge';
 
 /** What ingest counts. Every label comes from a closed list, so that no sender can make the set of series grow. */
 export interface IngestMetrics {
-  readonly received: Counter<'kind' | 'protocol'>;
-  readonly accepted: Counter<'kind' | 'protocol'>;
+  readonly received: EventCounter;
+  readonly accepted: EventCounter;
   /** `reason`: a problem's code, or why an event was not even read. */
   readonly rejected: Counter<'kind' | 'protocol' | 'reason'>;
   readonly batchRecords: Histogram;
@@ -32,12 +32,8 @@ export interface IngestMetrics {
 export function createIngestMetrics(metrics: Metrics): IngestMetrics {
   const events = ['kind', 'protocol'] as const;
   return {
-    received: metrics.counter({ name: 'ingest_events_received_total', help: 'Events read.', labels: events }),
-    accepted: metrics.counter({
-      name: 'ingest_events_accepted_total',
-      help: 'Events that Kafka has confirmed.',
-      labels: events,
-    }),
+    received: createEventCounter(metrics, 'ingest_events_received_total', 'Events read.'),
+    accepted: createEventCounter(metrics, 'ingest_events_accepted_total', 'Events that Kafka has confirmed.'),
     rejected: metrics.counter({
       name: 'ingest_events_rejected_total',
       help: 'Events refused for what they are (a problem code), or because Kafka could not take them.',
@@ -93,6 +89,35 @@ export function createIngestMetrics(metrics: Metrics): IngestMetrics {
   };
 }
 
+/** A counter of every single event: plain numbers, which are taken over when they are asked for. */
+export interface EventCounter {
+  of(kind: EventKindName, protocol: Protocol): (events: number) => void;
+}
+
+function createEventCounter(metrics: Metrics, name: string, help: string): EventCounter {
+  const counted: { readonly kind: EventKindName; readonly protocol: Protocol; events: number }[] = [];
+  metrics.counter({
+    ...{ name, help, labels: ['kind', 'protocol'] as const },
+    collect: (counter) => {
+      for (const each of counted) {
+        const { kind, protocol, events } = each;
+        if (events > 0) counter.inc({ kind, protocol }, events);
+        each.events = 0;
+      }
+    },
+  });
+  return {
+    of(kind, protocol) {
+      const known = counted.find((each) => each.kind === kind && each.protocol === protocol);
+      const own = known ?? { kind, protocol, events: 0 };
+      if (known === undefined) counted.push(own);
+      return (events) => {
+        own.events += events;
+      };
+    },
+  };
+}
+
 /** The counters of one kind of event through one protocol. */
 export interface EventCounts {
   received(events: number): void;
@@ -107,8 +132,8 @@ export interface EventCounts {
 export function createEventCounts(metrics: IngestMetrics, kind: EventKindName, protocol: Protocol): EventCounts {
   const labels = { kind, protocol };
   return {
-    received: (events) => metrics.received.inc(labels, events),
-    accepted: (events) => metrics.accepted.inc(labels, events),
+    received: metrics.received.of(kind, protocol),
+    accepted: metrics.accepted.of(kind, protocol),
     refused: (reason = 'malformed') => metrics.rejected.inc({ ...labels, reason }),
     notKept: (events, error) =>
       metrics.rejected.inc({ ...labels, reason: error instanceof IngestError ? error.code : 'internal' }, events),
