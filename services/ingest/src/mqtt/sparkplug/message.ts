@@ -5,6 +5,7 @@ import {
   METRICS_MAX,
   type MetricValue,
   parseTelemetry,
+  passesLuhn,
   type Telemetry,
   type WireOptions,
 } from '@millrace/contracts';
@@ -68,7 +69,7 @@ export function createSparkplugReader({ nodes, counters }: SparkplugReaderOption
   return (address, bytes, options) => {
     const refused = (readings: readonly Telemetry[], reason: RefusalReason, message: string): DeviceMessage => ({
       readings,
-      refusals: [{ reason, message, bytes }],
+      refusals: [{ reason, message, bytes: withoutCardNumber(bytes) }],
     });
     let payload: SparkplugPayload;
     try {
@@ -134,7 +135,20 @@ function check(inputs: readonly object[], options: WireOptions, bytes: Uint8Arra
   const [first] = results.flatMap((result) => (result.ok ? [] : [sentenceOf(result.problems)]));
   if (first === undefined) return { readings, refusals: [] };
   const message = `${results.length - readings.length} of ${results.length} readings are wrong: ${first}`;
-  return { readings, refusals: [{ reason: 'invalid-event', message, bytes }] };
+  return { readings, refusals: [{ reason: 'invalid-event', message, bytes: withoutCardNumber(bytes) }] };
+}
+
+/** A metric named card_id, and behind it its string_value (field 15 is `z`, then a length) of 13 to 19 digits. */
+const CARD_ID = /(card_id.{0,64}?z.)([0-9](?:[ -]?[0-9]){12,18})(?![0-9])/gs;
+
+/** The same bytes where there is none; its digits are covered and not replaced by a token, which would change lengths. */
+function withoutCardNumber(bytes: Uint8Array): Uint8Array {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  if (!text.includes('card_id')) return bytes;
+  const covered = text.replace(CARD_ID, (whole, before: string, written: string) =>
+    passesLuhn(written.replace(/[ -]/g, '')) ? before + written.replace(/[0-9]/g, 'x') : whole,
+  );
+  return Buffer.from(covered, 'latin1');
 }
 
 interface Draft {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Telemetry } from '@millrace/contracts';
 import fc from 'fast-check';
 import { NOW_MS } from '../../fixtures.ts';
-import { createReader, DBIRTH, NBIRTH } from './edge.ts';
+import { createReader, DBIRTH, encode, NBIRTH } from './edge.ts';
 
 const T = NOW_MS - 1_000;
 const ONLINE = { sequence: 9_007_199_254_740_991, metrics: { online: true } };
@@ -211,6 +211,21 @@ test('bytes that are not Sparkplug are refused as they are', () => {
     [readings, refusals.map(({ reason }) => reason), refusals[0]?.bytes],
     [[], ['malformed-sparkplug'], bytes],
   );
+});
+
+test('a card number is a token in a reading, and covered in what is refused', () => {
+  const { take } = createReader();
+  const card = { name: 'card_id', alias: 5, type: 'String', value: '4242 4242 4242 4242', timestamp: T };
+  const unknown = { name: 'x', alias: 6, type: 'Int32', value: 1, timestamp: T - 90 * 86_400_000 };
+  const { readings, refusals } = take('g/NDATA/e', { seq: 1, metrics: [card, unknown] });
+  assert.deepEqual({ ...readings[0]?.attributes }, { card_id: '4242424242424242' }); // The test's tokens are the digits.
+  const [refusal] = refusals;
+  const bytes = Buffer.from(refusal?.bytes ?? []);
+  assert.deepEqual(
+    [refusal?.reason, bytes.includes('xxxx xxxx xxxx xxxx'), bytes.includes('4242')],
+    ['invalid-event', true, false],
+  );
+  assert.equal(bytes.length, encode({ seq: 1, metrics: [card, unknown] }).length);
 });
 
 test('a gap in the sequence is counted, and the node is asked for its births', async () => {
