@@ -12,6 +12,7 @@ import {
 } from '@millrace/observability';
 import { openApiKeys, openHttpTls } from './access/open.ts';
 import { createApp } from './app.ts';
+import { createBatchStore } from './batches/batch-store.ts';
 import { createCardTokenizer } from './card-token.ts';
 import { type Config, readConfig } from './config.ts';
 import { createDecisions } from './decisions/decisions.ts';
@@ -66,11 +67,14 @@ async function start(resources: ServiceResources): Promise<void> {
   const kinds = createEventKinds(topics);
   const access = { ...common, config, metrics: ingestMetrics };
   const https = await openHttpTls(resources, access);
+  const batches = createBatchStore({ kafka, topics, nowMs: Date.now });
+  resources.onClose('batches', () => batches.close());
   const app = await createApp({
     ...common,
     apiKeys: await openApiKeys(resources, access),
     tls: https?.tls,
     decisions,
+    batches,
     kinds,
     redriver: openRedriver({ ...common, kafka, topics, kinds, routes, readSparkplug: sparkplug?.read }),
     ...{ metrics, ingestMetrics, health },

@@ -1,5 +1,5 @@
 import { DECISIONS, ID_ALPHABET, SCORE_MAX, TRANSACTION_ID_LENGTH_MAX } from '@millrace/contracts';
-import { EVENT_KINDS, type EventKind, type EventKinds } from '../event-kinds.ts';
+import type { EventKind } from '../event-kinds.ts';
 
 /** Of the OpenAPI text. Checked against package.json by a test. */
 export const API_VERSION = '0.1.0';
@@ -124,7 +124,7 @@ const DECIDED_ANSWER = {
 
 export const NDJSON_BODY = { type: 'string', description: 'One JSON object per line, UTF-8.' };
 
-export const PROBLEM = {
+const PROBLEM = {
   type: 'object',
   properties: {
     line: { type: 'integer' },
@@ -142,8 +142,6 @@ export const STREAM_COUNTS = {
   problems_omitted: { type: 'integer', description: 'Problems that are counted and not listed.' },
   last_line_settled: { type: 'integer', description: 'Everything up to this line is kept or refused.' },
 };
-
-export const STREAM_ANSWER = { type: 'object', properties: STREAM_COUNTS };
 
 function answer(idField: string, more: object = {}): object {
   return {

@@ -1,0 +1,103 @@
+import type { BatchProgress, Topics } from '@millrace/contracts';
+import type { Kafka } from '@millrace/kafka';
+import { type Marks, openMarks } from '../compacted-marks.ts';
+import { openProgressLog, type ProgressLog } from '../progress-log.ts';
+
+/** Batches that `recent` knows; older ones are looked up one by one. */
+export const RECENT_BATCHES_MAX = 1_000;
+
+/** What is known of batches, as it is in Kafka. All reject with `IngestError` `unavailable` when Kafka is away. */
+export interface BatchStore {
+  /** Fences every other sender of the batch. */
+  openLog(batchId: string): Promise<ProgressLog<BatchProgress>>;
+  progressOf(batchId: string): Promise<BatchProgress | undefined>;
+  /** The newest first. */
+  recent(): Promise<BatchProgress[]>;
+  close(): Promise<void>;
+}
+
+export interface BatchStoreOptions {
+  readonly kafka: Pick<Kafka, 'transactionalProducer' | 'reader'>;
+  readonly topics: Pick<Topics, 'batchesProgress'>;
+  readonly nowMs: () => number;
+}
+
+export function createBatchStore({ kafka, topics, nowMs }: BatchStoreOptions): BatchStore {
+  const contract = topics.batchesProgress;
+  /** In the order in which they were last written. */
+  const recentById = new Map<string, BatchProgress>();
+  let isComplete = true;
+  let following: Promise<Marks> | undefined;
+
+  function onMark(key: string, mark: BatchProgress | undefined): void {
+    recentById.delete(key);
+    if (mark === undefined) return;
+    recentById.set(key, mark);
+    if (recentById.size <= RECENT_BATCHES_MAX) return;
+    const [oldest = ''] = recentById.keys();
+    recentById.delete(oldest);
+    isComplete = false;
+  }
+
+  /** Reads what has been written since the last question; the first one reads all. */
+  async function catchUp(): Promise<void> {
+    following ??= openMarks({ kafka, contract, onMark });
+    const opened = following;
+    try {
+      await (await opened).catchUp();
+    } catch (error) {
+      if (following === opened) {
+        following = undefined;
+        recentById.clear();
+        isComplete = true;
+      }
+      await opened.then(
+        (marks) => marks.close(),
+        () => undefined, // it was not opened, which is the error below
+      );
+      throw error;
+    }
+  }
+
+  /** The whole topic, for one batch. */
+  async function lookUp(batchId: string): Promise<BatchProgress | undefined> {
+    let found: BatchProgress | undefined;
+    const marks = await openMarks<BatchProgress>({
+      kafka,
+      contract,
+      isWanted: (key) => key === batchId,
+      onMark: (_key, mark) => {
+        found = mark;
+      },
+    });
+    try {
+      await marks.catchUp();
+    } finally {
+      await marks.close();
+    }
+    return found;
+  }
+
+  return {
+    openLog: (batchId) =>
+      openProgressLog({
+        kafka,
+        contract,
+        transactionalId: `${contract.name}.${batchId}`,
+        nowMs,
+        isWanted: (key) => key === batchId,
+      }),
+    async progressOf(batchId) {
+      await catchUp();
+      return recentById.get(batchId) ?? (isComplete ? undefined : lookUp(batchId));
+    },
+    async recent() {
+      await catchUp();
+      return [...recentById.values()].reverse();
+    },
+    async close() {
+      const marks = await following?.catch(() => undefined);
+      await marks?.close();
+    },
+  };
+}
