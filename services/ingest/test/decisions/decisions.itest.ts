@@ -45,7 +45,7 @@ async function createWorld(t: TestContext) {
       kinds: createEventKinds(topics),
       tokenizeCard: () => 'card_token',
       nowMs: Date.now,
-      ingestMetrics: createIngestMetrics(metrics, () => 0),
+      ingestMetrics: createIngestMetrics(metrics),
     });
     const url = await app.listen({ host: '127.0.0.1', port: 0 });
     closes.push(
