@@ -115,6 +115,11 @@ export class MqttListener {
     return this.#clients.size;
   }
 
+  /** Open sockets, those in a handshake included; `connectionsMax` is about these. */
+  get sockets(): number {
+    return this.#sockets?.count ?? 0;
+  }
+
   /** All connections, those that have not logged in included. */
   get connections(): number {
     return this.#connections.size;

@@ -50,6 +50,9 @@ export interface SocketPorts {
   readonly webSocketPort: number;
   readonly tlsPort: number | undefined;
   readonly secureWebSocketPort: number | undefined;
+  /** Open sockets, those in a handshake included. */
+  readonly count: number;
+  /** @throws Error when they cannot be used; those before stay in force. */
   useCertificates(files: TlsFiles): void;
   /** Takes no new connections. */
   stop(): void;
@@ -152,7 +155,12 @@ export async function openSockets(addresses: SocketAddresses, handlers: SocketHa
     const useCertificates = (files: TlsFiles) => {
       for (const server of tlsServers) server.setSecureContext(contextOptions(files));
     };
-    return { port, webSocketPort, tlsPort, secureWebSocketPort, useCertificates, stop, close };
+    return {
+      ...{ port, webSocketPort, tlsPort, secureWebSocketPort, useCertificates, stop, close },
+      get count() {
+        return sockets.size;
+      },
+    };
   } catch (error) {
     stop();
     throw error;

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -129,8 +129,8 @@ export const publishPacket = (sequence: number, options: object = {}): Packet =>
 
 export interface CertificateAuthority {
   readonly ca: Buffer;
-  /** A key, and a certificate that the authority has signed. */
-  sign(commonName: string, extensions?: readonly string[]): Promise<{ readonly cert: Buffer; readonly key: Buffer }>;
+  /** A key, and a certificate for it that the authority has signed; with less than 0 days it has run out. */
+  sign(commonName: string, days?: number): Promise<{ readonly cert: Buffer; readonly key: Buffer }>;
 }
 
 /** An issuer of certificates; `openssl` is needed, and missing it is a failure. */
@@ -146,18 +146,22 @@ export async function createAuthority(t: TestContext): Promise<CertificateAuthor
       throw new Error('This test needs openssl. Install it with `apt-get install -y openssl`.', { cause: error });
     }
   };
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout'];
-  await openssl('req', '-x509', ...key, file('ca.key'), '-out', file('ca.pem'), '-subj', '/CN=issuer', '-days', '1');
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout'];
+  await openssl('req', '-x509', ...newKey, file('ca.key'), '-out', file('ca.pem'), '-subj', '/CN=issuer', '-days', '1');
+  await writeFile(file('extensions'), 'subjectAltName=DNS:localhost\n');
+  const issuer = ['-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-extfile', file('extensions')];
   let serial = 0;
   return {
     ca: await readFile(file('ca.pem')),
-    async sign(commonName, extensions = []) {
+    async sign(commonName, days = 1) {
       serial += 1;
-      const name = file(String(serial));
-      const subject = ['-subj', `/CN=${commonName}`, ...extensions.flatMap((extension) => ['-addext', extension])];
-      const issuer = ['-CA', file('ca.pem'), '-CAkey', file('ca.key')];
-      await openssl('req', '-x509', ...issuer, ...key, `${name}.key`, '-out', `${name}.pem`, ...subject, '-days', '1');
-      return { cert: await readFile(`${name}.pem`), key: await readFile(`${name}.key`) };
+      const [key, request, cert] = ['key', 'csr', 'pem'].map((kind) => file(`${serial}.${kind}`)) as Three;
+      await openssl('req', '-new', ...newKey, key, '-out', request, '-subj', `/CN=${commonName}`);
+      const numbers = ['-set_serial', String(serial), '-days', String(days)];
+      await openssl('x509', '-req', '-in', request, '-out', cert, ...issuer, ...numbers);
+      return { cert: await readFile(cert), key: await readFile(key) };
     },
   };
 }
+
+type Three = [string, string, string];
