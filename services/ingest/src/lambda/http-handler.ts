@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import awsLambdaFastify, { type LambdaResponse } from '@fastify/aws-lambda';
+import awsLambdaFastify, { type LambdaResponse, type PromiseHandler } from '@fastify/aws-lambda';
 import type { FastifyInstance } from 'fastify';
 import type { Publisher } from '../publisher.ts';
 
@@ -27,15 +27,15 @@ export interface HttpHandlerOptions {
  * nothing that was accepted is under way.
  */
 export function createHttpHandler({ app, publisher }: HttpHandlerOptions) {
-  // A comma in a query is a comma. What a client says in a header of theirs is no business of the app.
-  const options = { decorateRequest: false, parseCommaSeparatedQueryParams: false };
-  const answer = awsLambdaFastify(app, options);
   // A target group with `lambda.multi_value_headers.enabled` sends its headers as lists only, and wants such back.
-  const answerInLists = awsLambdaFastify(app, { ...options, albMultiValueHeaders: true });
+  const [answer, answerInLists] = [false, true].map((albMultiValueHeaders) =>
+    // A comma in a query is a comma. The options are an object for each: the library writes into it.
+    awsLambdaFastify(app, { decorateRequest: false, parseCommaSeparatedQueryParams: false, albMultiValueHeaders }),
+  ) as [PromiseHandler, PromiseHandler];
   return async (event: HttpEvent, context: object): Promise<LambdaResponse> => {
     if ((event.rawPath ?? event.path ?? '').endsWith('/health/ready')) await publisher.check();
     if (!publisher.ready) await Promise.race([publisher.whenReady(), sleep(READY_MS_MAX)]);
     const isInLists = event.requestContext?.elb !== undefined && event.multiValueHeaders != null;
-    return (isInLists ? answerInLists : answer)(event, context as never);
+    return (isInLists ? answerInLists : answer)(event, context as never) as Promise<LambdaResponse>;
   };
 }
