@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { freePortBase, startPlatform } from '@millrace/test-platform';
+import { authorisationStories } from './stories/authorisation.ts';
 import { badInputStories } from './stories/bad-input.ts';
 import { customerStories } from './stories/customers.ts';
+import { deadLetterStories } from './stories/dead-letters.ts';
 import { deviceStories } from './stories/devices.ts';
 import { killDrillStories } from './stories/kill-drill.ts';
 import { lifeCycleStories } from './stories/life-cycle.ts';
@@ -21,9 +23,11 @@ after(async () => {
 });
 
 paymentStories(platform);
+authorisationStories(platform);
 deviceStories(platform);
 customerStories(platform);
 badInputStories(platform);
 poisonStories(platform);
+deadLetterStories(platform);
 killDrillStories(platform);
 lifeCycleStories(platform);

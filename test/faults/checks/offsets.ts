@@ -15,6 +15,7 @@ export const STORED_TOPICS: readonly { readonly topic: string; readonly table: s
   { topic: topics.telemetryAlerts.name, table: 'alerts' },
   { topic: topics.customersProfile.name, table: 'profiles', compacted: true },
   { topic: topics.deadLetters.name, table: 'dead_letters' },
+  { topic: topics.deadLettersRedriven.name, table: 'redrives', compacted: true },
 ];
 
 /**

@@ -5,11 +5,12 @@ import { Compile } from 'typebox/compile';
 /** Letters of one request. With the limit on the body that is what a request holds in memory. */
 export const LETTERS_MAX = 200;
 
-const { id, origin, stage, key, headers, value_base64, failed_at } = DeadLetter.properties;
+const { origin, stage, key, headers, value_base64, failed_at } = DeadLetter.properties;
 
 /** A dead letter on its way back: what several stages may have said of one record or message, as one. */
 export const Letter = Type.Object({
-  id,
+  // A lone surrogate would be another id once it is the key of a mark.
+  id: Type.String({ minLength: 1, maxLength: 320, pattern: '^[^\\ud800-\\udfff]+$', description: 'Of the letter.' }),
   origin,
   stages: Type.Array(stage, {
     minItems: 1,
