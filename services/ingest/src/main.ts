@@ -36,6 +36,7 @@ async function start(resources: ServiceResources): Promise<void> {
   const config = readConfig();
   const logger = createLogger({ service: SERVICE, level: config.LOG_LEVEL });
   resources.useLogger(logger);
+  const routes = await loadMqttRoutes(config.MQTT_ROUTES_FILE, { shareGroup: config.MQTT_SHARE_GROUP });
   const metrics = createMetrics(SERVICE);
   const health = new Health();
   for (const component of ['kafka', 'http', 'mqtt']) health.set(component, { ready: false, detail: 'starting' });
@@ -62,7 +63,6 @@ async function start(resources: ServiceResources): Promise<void> {
     ...{ kafka, admin: kafkaAdmin, metrics, logger },
   });
   resources.onClose('decisions', () => decisions.close());
-  const routes = await loadMqttRoutes(config.MQTT_ROUTES_FILE, { shareGroup: config.MQTT_SHARE_GROUP });
   const sparkplug = routes.hasSparkplug ? createSparkplugHost({ metrics, nowMs: Date.now }) : undefined;
   const kinds = createEventKinds(topics);
   const access = { ...common, config, metrics: ingestMetrics };
