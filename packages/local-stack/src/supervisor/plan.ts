@@ -94,6 +94,7 @@ export function serviceParts(options: {
       MQTT_PORT: String(ports.mqtt),
       MQTT_WS_PORT: String(ports.mqttWebSocket),
       MQTT_TLS_PORT: String(ports.mqttTls),
+      API_URL: addresses.api,
     }),
     ...instances.map((instance) => part('enricher', instance)),
     ...instances.map((instance) => part('fraud-detector', instance)),

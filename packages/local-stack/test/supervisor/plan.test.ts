@@ -35,6 +35,7 @@ test('each service is one process that listens on loopback and finds the local K
     MQTT_PORT: '21002',
     MQTT_WS_PORT: '21003',
     MQTT_TLS_PORT: '21004',
+    API_URL: 'http://127.0.0.1:21001',
   });
 });
 
