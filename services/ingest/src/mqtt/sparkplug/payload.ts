@@ -1,5 +1,4 @@
 import { inflateSync, unzipSync } from 'node:zlib';
-import type Long from 'long';
 import { encodePayload } from 'sparkplug-payload/lib/sparkplugbpayload.js';
 import generated from 'sparkplug-payload/lib/sparkplugPayloadProto.js';
 
@@ -109,8 +108,8 @@ function readValue(raw: RawMetric): SparkplugValue {
 
 const COMPOSITES = ['bytesValue', 'datasetValue', 'templateValue', 'extensionValue'];
 
-/** protobufjs gives 64-bit integers as `Long`. */
-type Integer = number | Long | null | undefined;
+/** protobufjs gives 64-bit integers in two halves, as a `Long`. */
+type Integer = number | { readonly high: number; readonly low: number } | null | undefined;
 
 function toBigInt(value: Integer): bigint {
   if (typeof value === 'number') return BigInt(value);
