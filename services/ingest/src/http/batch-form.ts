@@ -53,6 +53,9 @@ export async function readBatchForm(request: FastifyRequest): Promise<BatchForm>
       if (name === undefined) throw unknownPart();
       fields[name] = part.type === 'file' ? await textOf(part) : textOfValue(name, part);
     }
+  } catch (error) {
+    // The parser of forms throws plain errors at what it cannot read; those of Fastify have a status.
+    throw error instanceof Error && !('statusCode' in error) ? malformedForm() : error;
   } finally {
     clearTimeout(timer);
   }
@@ -92,6 +95,11 @@ function unknownPart(): HttpProblem {
 function tooLarge(field: string): HttpProblem {
   const detail = `The part ${field} is over ${MAPPING_BYTES_MAX} bytes. Make it shorter.`;
   return new HttpProblem(problem(413, 'part-too-large', 'Part too large', detail, { field }));
+}
+
+function malformedForm(): HttpProblem {
+  const detail = 'The form cannot be read. Send multipart/form-data with its boundary, as RFC 7578 says.';
+  return new HttpProblem(problem(400, 'malformed-form', 'Malformed form', detail, { field: 'body' }));
 }
 
 function wrongForm(field: string, detail: string): HttpProblem {

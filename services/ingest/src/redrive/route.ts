@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Guard } from '../http/guard.ts';
+import { PROBLEM_RESPONSES, problemAnswer } from '../http/openapi.ts';
 import { HttpProblem, problem } from '../http/problems.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { LETTERS_MAX, RedriveRequest, readRedriveRequest } from './letter.ts';
@@ -79,9 +80,8 @@ const REDRIVE_SCHEMA = {
         },
       },
     },
-    401: { description: 'No valid API key.' },
-    403: { description: 'The API key lacks the scope `redrive:write`.' },
-    422: { description: 'The body is not a redrive; `problems` say where.' },
-    503: { description: 'Kafka is away, or others redrive. Send the same letters again after Retry-After seconds.' },
+    ...PROBLEM_RESPONSES,
+    422: problemAnswer('The body is not a redrive; `problems` say where.'),
+    503: problemAnswer('Kafka is away, or others redrive. Send the same letters again after Retry-After seconds.'),
   },
 } as const;
