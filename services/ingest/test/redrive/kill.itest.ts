@@ -14,7 +14,7 @@ const LETTERS_OF_EACH_KIND = 150;
 /** Small, so that a kill meets many transactions. */
 const LETTERS_PER_REQUEST = 12;
 const KILLS = 4;
-/** From the first request to the kill; a request takes about a tenth of a second. */
+/** From the first request, or the first answer, to the kill; a request takes about a tenth of a second. */
 const KILL_AFTER_MS_MAX = 1_000;
 
 test('killed with -9 again and again while two instances redrive the same letters, each letter is sent exactly once', async (t) => {
@@ -27,19 +27,24 @@ test('killed with -9 again and again while two instances redrive the same letter
   let kills = 0;
 
   /** Sends what is not settled yet, in an order of its own, until the service dies or all is said. */
-  async function redriveAll(url: string): Promise<void> {
+  async function redriveAll(url: string, onAnswer: () => void): Promise<void> {
     const open = letters.filter(({ id }) => !settled.has(id)).sort(() => random() - 0.5);
     for (let at = 0; at < open.length; at += LETTERS_PER_REQUEST) {
       const results = await ask(url, open.slice(at, at + LETTERS_PER_REQUEST));
       if (results === undefined) return;
       for (const { id, status } of results) settled.set(id, status);
+      onAnswer();
     }
+    onAnswer();
   }
 
   while (settled.size < letters.length || kills < KILLS) {
     const services = await Promise.all([startIngest(t, prefix), startIngest(t, prefix)]);
-    const done = Promise.all(services.map(({ url }) => redriveAll(url)));
+    const { promise: answered, resolve: onAnswer } = Promise.withResolvers<void>();
+    const done = Promise.all(services.map(({ url }) => redriveAll(url, onAnswer)));
     if (kills < KILLS) {
+      // Some meet the first transaction, others what follows.
+      if (kills % 2 === 1) await answered;
       await sleep(random() * KILL_AFTER_MS_MAX);
       for (const { process: child } of services) child.kill('SIGKILL');
       kills += 1;
