@@ -24,9 +24,8 @@ const RoutesFile = Type.Object(
   { routes: Type.Array(Route, { minItems: 1, maxItems: ROUTES_MAX }) },
   { additionalProperties: false },
 );
-type RoutesFile = Static<typeof RoutesFile>;
 
-export const DEFAULT_ROUTES: RoutesFile = {
+export const DEFAULT_ROUTES: Static<typeof RoutesFile> = {
   routes: [
     { topic: 'devices/{device_id}/telemetry', payload: 'telemetry' },
     { topic: 'devices/{device_id}/status', payload: 'status' },
@@ -58,10 +57,9 @@ export async function loadMqttRoutes(file: string | undefined, options: RoutesOp
 
 /** The same from the content of the file. @throws {IngestError} `routes-file` */
 export function readMqttRoutes(content: unknown, options: RoutesOptions = {}, file = 'the routes'): MqttRoutes {
-  if (!Value.Check(RoutesFile, content)) throw refused(file, schemaFaults(content));
-  const faults: string[] = [];
+  const faults = schemaFaults(content);
   const routes: MqttRoute[] = [];
-  for (const [index, definition] of content.routes.entries()) {
+  for (const [index, definition] of definitionsIn(content)) {
     const result = readRoute(definition);
     if ('route' in result) routes.push(result.route);
     faults.push(...result.faults.map((fault) => `routes/${index} (${definition.topic}): ${fault}`));
@@ -77,7 +75,18 @@ export function readMqttRoutes(content: unknown, options: RoutesOptions = {}, fi
   return createMqttRoutes(routes);
 }
 
-type RouteDefinition = RoutesFile['routes'][number];
+type RouteDefinition = Static<typeof Route>;
+
+/** Those that have the right form, also beside others that have not. */
+function definitionsIn(content: unknown): [number, RouteDefinition][] {
+  const routes = typeof content === 'object' && content !== null && 'routes' in content ? content.routes : undefined;
+  if (!Array.isArray(routes)) return [];
+  return routes
+    .slice(0, ROUTES_MAX)
+    .flatMap((route: unknown, index): [number, RouteDefinition][] =>
+      Value.Check(Route, route) ? [[index, route]] : [],
+    );
+}
 
 function readRoute({ topic, payload, mapping }: RouteDefinition): { faults: string[]; route?: MqttRoute } {
   const faults: string[] = [];

@@ -121,6 +121,9 @@ test('what does not fit the form of the file is named by its place', () => {
   assert.match(message, /routes\/0\/payload .*telemetry,status,sparkplug-b/);
   assert.match(message, /routes\/1 .*topic/);
   assert.match(message, /routes\/1 .*extra/);
+  const beside = faultsOf({ routes: [{ topic: 'a/b', payload: 'telemetry' }, 7] });
+  assert.match(beside, /routes\/1 must be object/);
+  assert.match(beside, /routes\/0 \(a\/b\): has no \{device_id\}/);
   assert.match(faultsOf({ routes: [] }), /routes must not have fewer than 1 items/);
   assert.match(faultsOf([]), /must be object/);
 });

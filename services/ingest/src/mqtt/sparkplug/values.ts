@@ -82,7 +82,8 @@ function decimalOf(float: number): number {
 }
 
 function finite(value: number): ReadingValue {
-  return Number.isFinite(value) ? { kind: 'metric', value } : skipped('not-finite');
+  // JSON has one zero.
+  return Number.isFinite(value) ? { kind: 'metric', value: value === 0 ? 0 : value } : skipped('not-finite');
 }
 
 function skipped(reason: SkipReason): ReadingValue {

@@ -119,7 +119,7 @@ test('every number of a type comes out as it was written', () => {
     whole('UInt8', 0, 255),
     whole('UInt16', 0, 65_535),
     fc.integer({ min: 0, max: 2 ** 32 - 1 }).map((value) => ['UInt32', value] as const),
-    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => ['Double', value] as const),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => ['Double', value + 0] as const),
     fc.boolean().map((value) => ['Boolean', value] as const),
   );
   fc.assert(
@@ -156,7 +156,7 @@ test('a float of 32 bits is the shortest decimal of it', () => {
   fc.assert(
     fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
       const result = through('Float', value) as { value: number };
-      assert.equal(Math.fround(result.value), value);
+      assert.equal(Math.fround(result.value), value + 0); // JSON has one zero.
     }),
   );
 });
