@@ -23,10 +23,20 @@ for (const file of chosen) {
   const name = basename(file, SUFFIX);
   console.log(`\n${name} (${file})`);
   const { code, lastLine } = await runBenchmark(file);
-  results[name] = code === 0 ? JSON.parse(lastLine) : { failed: code };
+  results[name] = code === 0 ? JSON.parse(lastLine) : { ...measured(lastLine), failed: code };
   if (code !== 0) process.exitCode = 1;
 }
 if (json) console.log(JSON.stringify(results));
+
+/** One that is over its limit has measured all the same; one that broke down has not. */
+function measured(lastLine: string): object {
+  try {
+    return Object(JSON.parse(lastLine));
+  } catch (error) {
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
+}
 
 function runBenchmark(file: string): Promise<{ code: number; lastLine: string }> {
   const child = spawn(process.execPath, ['--expose-gc', file, ...flags], { stdio: ['inherit', 'pipe', 'inherit'] });
