@@ -25,6 +25,7 @@ export {
   type Metrics,
   type Registry,
 } from './metrics.ts';
+export { createRouteMethods, type RouteMethods } from './route-methods.ts';
 export {
   type ResourceClose,
   runService,

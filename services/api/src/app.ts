@@ -5,11 +5,13 @@ import { type Health, type Logger, type Metrics, registerAdminRoutes } from '@mi
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyReply,
+  type FastifySchema,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from 'fastify';
-import { registerProblemHandlers } from './http/problems.ts';
+import { registerProblemHandlers, sendUrlProblem } from './http/problems.ts';
 import { createEventStreams, STREAM_LIMITS, type StreamLimits } from './live/event-stream.ts';
 import type { Reads } from './reads.ts';
 import type { Reconciliation } from './reconciliation/reconciler.ts';
@@ -58,6 +60,7 @@ export async function createApp(options: AppOptions): Promise<ApiInstance> {
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: true,
+    frameworkErrors: (error, _request, reply) => sendUrlProblem(error, reply as FastifyReply),
     routerOptions: { maxParamLength: LETTER_ID_LENGTH_MAX },
     ajv: { customOptions: { allErrors: true, removeAdditional: false, coerceTypes: true } },
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -70,7 +73,7 @@ export async function createApp(options: AppOptions): Promise<ApiInstance> {
     reply.header('x-content-type-options', 'nosniff').header('referrer-policy', 'no-referrer');
   });
 
-  await app.register(swagger, { openapi: OPENAPI });
+  await app.register(swagger, { openapi: OPENAPI, transform: withOptionalDefaults });
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
 
@@ -97,6 +100,20 @@ function countRequests(app: ApiInstance, metrics: Metrics): void {
     const route = request.routeOptions.url ?? 'none';
     seconds.observe({ route, status: String(reply.statusCode) }, reply.elapsedTime / 1000);
   });
+}
+
+/** What has a default need not be sent, though the type of a handler's parameters has it for sure. */
+function withOptionalDefaults({ schema, url }: { readonly schema: FastifySchema; readonly url: string }) {
+  const querystring = schema?.querystring as Querystring | undefined;
+  if (querystring?.required === undefined) return { schema, url };
+  const { required, ...others } = querystring;
+  const needed = required.filter((name) => !('default' in (others.properties[name] ?? {})));
+  return { schema: { ...schema, querystring: { ...others, ...(needed.length > 0 && { required: needed }) } }, url };
+}
+
+interface Querystring {
+  readonly required?: readonly string[];
+  readonly properties: Readonly<Record<string, object>>;
 }
 
 const OPENAPI = {

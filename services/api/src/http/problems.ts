@@ -1,6 +1,6 @@
-import type { Logger } from '@millrace/observability';
+import { createRouteMethods, type Logger } from '@millrace/observability';
 import { WarehouseError } from '@millrace/warehouse';
-import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
 
 /** One thing that is wrong with a request. */
@@ -49,7 +49,20 @@ export function unavailable(name: string, title: string, detail: string): HttpPr
 
 /** One place where errors become answers; a 5xx tells nothing of the inside, the log does. */
 export function registerProblemHandlers(app: FastifyInstance, logger: Logger): void {
+  const methods = createRouteMethods();
+  app.addHook('onRoute', (route) => methods.add(route));
+  function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const allowed = methods.of(request.url).join(', ');
+    if (allowed === '') {
+      const detail = 'See /docs for the routes and their methods.';
+      return sendProblem(reply, problem(404, 'no-route', 'No such route', detail));
+    }
+    reply.header('allow', allowed);
+    return sendProblem(reply, problem(405, 'method-not-allowed', 'Method not allowed', `Send ${allowed}.`));
+  }
+
   app.setErrorHandler((error: unknown, request, reply) => {
+    if (request.is404) return answerNotFound(request, reply);
     const details = problemFor(error);
     if (details.status === 500) {
       logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed');
@@ -60,9 +73,7 @@ export function registerProblemHandlers(app: FastifyInstance, logger: Logger): v
     }
     return sendProblem(reply, details);
   });
-  app.setNotFoundHandler((_request, reply) =>
-    sendProblem(reply, problem(404, 'no-route', 'No such route', 'See /docs for the routes and their methods.')),
-  );
+  app.setNotFoundHandler(answerNotFound);
 }
 
 export function sendProblem(reply: FastifyReply, details: ProblemDetails): FastifyReply {
@@ -139,6 +150,14 @@ function remedy(keyword: string, params: Record<string, unknown>, message = 'is 
 function badRequest(problems: readonly FieldProblem[]): ProblemDetails {
   const detail = problems.map(({ field, message }) => `${field} ${message}`).join('; ');
   return { ...problem(400, 'bad-request', 'Bad request', `${detail}.`), problems };
+}
+
+/** A URL that no route is looked up for. */
+export function sendUrlProblem(error: FastifyError, reply: FastifyReply): FastifyReply {
+  const tooLong = error.statusCode === 414;
+  const detail = tooLong ? 'No id is that long.' : 'The path cannot be decoded. Correct its percent-encoding.';
+  const [status, name, title] = tooLong ? [414, 'url-too-long', 'URL too long'] : [400, 'bad-url', 'Malformed URL'];
+  return sendProblem(reply, problem(Number(status), String(name), String(title), detail));
 }
 
 function internalProblem(): ProblemDetails {

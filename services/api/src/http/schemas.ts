@@ -143,10 +143,25 @@ export const StatsAnswer = Type.Object({
   }),
 });
 
-const problemAnswer = (description: string) => ({ description });
-/** Problem details are written by the error handler. */
+const ProblemAnswer = Type.Object(
+  {
+    type: Type.String({ description: 'Names the kind of problem; for programs.' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'What to do about it; for people.' }),
+    problems: Type.Optional(Type.Array(Type.Object({ field: Type.String(), message: Type.String() }))),
+  },
+  { title: 'Problem' },
+);
+/** Problem details (RFC 9457). Handlers do not return them, the error handler does, so their type says nothing of them. */
+export function problemAnswer(description: string): { description: string } {
+  return { description, content: { 'application/problem+json': { schema: ProblemAnswer } } } as { description: string };
+}
 export const problemAnswers = {
-  400: problemAnswer('A parameter is not right; `problems` name field and remedy (RFC 9457).'),
+  400: problemAnswer('A parameter is not right; `problems` name field and remedy.'),
   503: problemAnswer('The store is starting or away, or the question took too long: after Retry-After seconds.'),
 };
-export const notFoundAnswer = { 404: problemAnswer('There is no such thing.') };
+export const notFoundAnswer = {
+  404: problemAnswer('There is no such thing.'),
+  414: problemAnswer('No id is that long.'),
+};

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Problem } from '@millrace/contracts';
-import type { Logger } from '@millrace/observability';
+import { createRouteMethods, type Logger } from '@millrace/observability';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { IngestError } from '../errors.ts';
 import { sentenceOf } from '../intake.ts';
@@ -54,20 +54,15 @@ export function sendProblem(reply: FastifyReply, details: ProblemDetails): Fasti
 
 /** One place where errors become answers; a 5xx tells nothing of the inside, the log does. */
 export function registerProblemHandlers(app: FastifyInstance, logger: Logger): void {
-  const methodsByUrl = new Map<string, Set<string>>();
-  app.addHook('onRoute', ({ url, method }) => {
-    const methods = methodsByUrl.get(url) ?? new Set();
-    for (const one of [method].flat()) methods.add(one);
-    methodsByUrl.set(url, methods);
-  });
+  const methods = createRouteMethods();
+  app.addHook('onRoute', (route) => methods.add(route));
   function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
     readAway(request.raw, reply, 404);
-    const methods = methodsByUrl.get(request.url.split('?', 1)[0] ?? '');
-    if (methods === undefined) {
+    const allowed = methods.of(request.url).join(', ');
+    if (allowed === '') {
       const detail = 'See /openapi.json for the routes and their methods.';
       return sendProblem(reply, problem(404, 'not-found', 'No such route', detail));
     }
-    const allowed = [...methods].join(', ');
     reply.header('allow', allowed);
     return sendProblem(reply, problem(405, 'method-not-allowed', 'Method not allowed', `Send ${allowed}.`));
   }
