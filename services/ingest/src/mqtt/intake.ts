@@ -41,9 +41,15 @@ export type MqttIntake = (message: MqttMessage) => Promise<void>;
 export const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** What a waiting message takes beside its payload; an estimate on the high side. */
 const MESSAGE_OVERHEAD_BYTES = 512;
+/** And what a reading takes that is held; likewise. */
+const READING_BYTES = 1_024;
 
-/** A message that has been read, or may be whenever it is wanted: then it takes no more memory than its bytes. */
-type Read = () => MessageRead;
+/** A message that is read whenever it is wanted, or has been read and is held so. */
+interface Read {
+  readonly get: () => MessageRead;
+  /** What it takes beside its bytes. */
+  readonly heldBytes: number;
+}
 interface MessageRead extends DeviceMessage {
   readonly deviceId: string | undefined;
 }
@@ -79,7 +85,7 @@ export function createMqttIntake(options: MqttIntakeOptions): MqttIntake {
 
   function enter(one: Waiting): void {
     const { message, resolve, reject } = one;
-    const { deviceId, readings, refusals } = one.read();
+    const { deviceId, readings, refusals } = one.read.get();
     const letters = refusals.map((refusal) => toDeadLetter(message.topic, deviceId, refusal, tokenizeCard, nowMs()));
     const parts = [
       { contract: topics.telemetryRaw, events: readings },
@@ -107,7 +113,7 @@ export function createMqttIntake(options: MqttIntakeOptions): MqttIntake {
     // A message whose batch failed goes before those that came later.
     const at = waiting.findLastIndex(({ turn }) => turn < one.turn) + 1;
     waiting.splice(at, 0, one);
-    waitingBytes += one.message.payload.byteLength + MESSAGE_OVERHEAD_BYTES;
+    waitingBytes += bytesOf(one);
     if (!pumping) void pump();
   }
 
@@ -118,7 +124,7 @@ export function createMqttIntake(options: MqttIntakeOptions): MqttIntake {
       while (publisher.ready || publisher.closing) {
         const one = waiting.shift();
         if (one === undefined) break;
-        waitingBytes -= one.message.payload.byteLength + MESSAGE_OVERHEAD_BYTES;
+        waitingBytes -= bytesOf(one);
         if (one.message.abandoned?.() === true) {
           one.reject(new IngestError('closed', 'The sender has left, and sends the message again.'));
         } else {
@@ -165,22 +171,33 @@ function readMessage(message: MqttMessage, options: MqttIntakeOptions): Read | P
   const { topic, payload, receivedAtMs, refused, redelivered = false } = message;
   if (refused !== undefined) {
     const { deviceId, reason, message: text } = refused;
-    return () => ({ deviceId, readings: [], refusals: [{ reason, message: text, bytes: payload }] });
+    return unread(() => ({ deviceId, readings: [], refusals: [{ reason, message: text, bytes: payload }] }));
   }
   const deviceTopic = options.routes.match(topic);
-  if (deviceTopic === undefined) return () => unknownTopic(payload, options.routes);
+  if (deviceTopic === undefined) return unread(() => unknownTopic(payload, options.routes));
   const { deviceId } = deviceTopic;
   const wireOptions = { nowMs: receivedAtMs, maxAgeMs: AGE_MAX_MS, tokenizeCard: options.tokenizeCard };
   if (deviceTopic.kind === 'sparkplug-b') {
     if (options.readSparkplug === undefined) throw new Error('A route of Sparkplug needs a reader of Sparkplug.');
     const read = options.readSparkplug(deviceTopic.address, payload, { ...wireOptions, redelivered });
-    return () => ({ deviceId, ...read });
+    return held(deviceId, read);
   }
   if (deviceTopic.kind === 'telemetry' && deviceTopic.mapping !== undefined) {
     const read = readMappedMessage(deviceTopic, deviceTopic.mapping, payload, wireOptions);
-    return read.then((mapped) => () => ({ deviceId, ...mapped }));
+    return read.then((mapped) => held(deviceId, mapped));
   }
-  return () => ({ deviceId, ...readDeviceMessage(deviceTopic, payload, wireOptions) });
+  return unread(() => ({ deviceId, ...readDeviceMessage(deviceTopic, payload, wireOptions) }));
+}
+
+const unread = (get: () => MessageRead): Read => ({ get, heldBytes: 0 });
+
+function held(deviceId: string, message: DeviceMessage): Read {
+  const read = { deviceId, ...message };
+  return { get: () => read, heldBytes: message.readings.length * READING_BYTES };
+}
+
+function bytesOf({ message, read }: Waiting): number {
+  return message.payload.byteLength + MESSAGE_OVERHEAD_BYTES + read.heldBytes;
 }
 
 function toDeadLetter(

@@ -167,3 +167,33 @@ test('a message of an edge node is read once, also when Kafka wants it twice', a
   );
   assert.deepEqual(await counted('millrace_ingest_sparkplug_gaps_total'), { '': 0 });
 });
+
+test('what small messages of edge nodes have become is counted, too, while they wait for Kafka', async (t) => {
+  const routes = readMqttRoutes({ routes: [{ topic: SPARKPLUG_TEMPLATE, payload: 'sparkplug-b' }] });
+  const { intake, producer, publisher } = await createIngest(t, { routes });
+  producer.failWith(new Error('no broker'));
+  const metrics = Array.from({ length: 9_000 }, (_, n) => ({
+    name: 'a',
+    type: 'Boolean',
+    value: true,
+    timestamp: NOW_MS - n,
+  }));
+  const payload = encode({ seq: 1, metrics });
+  const message = { topic: 'spBv1.0/g/NDATA/e', payload, receivedAtMs: NOW_MS };
+  const first = intake(message);
+  while (publisher.available) await new Promise(setImmediate);
+  const outcomes: Promise<string>[] = [];
+  for (let n = 0; n < 10; n += 1) {
+    outcomes.push(
+      intake(message).then(
+        () => 'kept',
+        ({ code }) => code,
+      ),
+    );
+  }
+  producer.failWith(undefined);
+  const codes = await Promise.all(outcomes);
+  // Eight at 9 MB each go beyond 64 MiB, and the first is one of them.
+  await first;
+  assert.deepEqual(codes, [...Array(7).fill('kept'), ...Array(3).fill('overloaded')]);
+});
