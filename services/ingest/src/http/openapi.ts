@@ -69,13 +69,15 @@ export const TRACE_HEADER = {
   properties: { traceparent: { type: 'string', description: 'W3C trace context; the events join this trace.' } },
 };
 
+const TRANSACTION_ID = `[${ID_ALPHABET}]{1,${TRANSACTION_ID_LENGTH_MAX}}`;
+
 const PAYMENT_HEADERS = {
   type: 'object',
   properties: {
     ...TRACE_HEADER.properties,
     'idempotency-key': {
       type: 'string',
-      pattern: `^"?[${ID_ALPHABET}]{1,${TRANSACTION_ID_LENGTH_MAX}}"?$`,
+      pattern: `^(?:"${TRANSACTION_ID}"|${TRANSACTION_ID})$`,
       description:
         'Of one payment (draft-ietf-httpapi-idempotency-key-header): stands in for `transaction_id`, and is the same where both are given. With another payment than the last time it is answered 422, as far as this instance remembers.',
     },

@@ -34,3 +34,14 @@ test('the OpenAPI text names the routes with their bodies, and the version of th
     '503',
   ]);
 });
+
+test('the OpenAPI text offers waiting and an Idempotency-Key for payments, and for nothing else', async (t) => {
+  const { app } = await createIngest(t);
+  const { paths } = (await app.inject({ url: '/openapi.json' })).json();
+  const namesOf = (path: string) => paths[path].post.parameters.map(({ name }: { name: string }) => name).toSorted();
+  assert.deepEqual(namesOf('/v1/payments'), ['idempotency-key', 'traceparent', 'wait']);
+  assert.deepEqual(namesOf('/v1/telemetry'), ['traceparent']);
+  assert.deepEqual(namesOf('/v1/labels'), ['traceparent']);
+  const { schema } = paths['/v1/payments'].post.responses['200'].content['application/json'];
+  assert.deepEqual(schema.properties.decision.enum, ['approve', 'review', 'decline']);
+});
