@@ -1,4 +1,5 @@
 export { bundleFunction, FUNCTIONS, type FunctionName } from './bundle.ts';
+export { runtimeClient } from './config.ts';
 export {
   type EventShape,
   type EventSource,

@@ -45,6 +45,8 @@ export function createLocalFunction(options: LocalFunctionOptions): LocalFunctio
         AWS_LAMBDA_FUNCTION_NAME: 'millrace',
         AWS_LAMBDA_FUNCTION_VERSION: '1',
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '512',
+        AWS_LAMBDA_LOG_GROUP_NAME: '/aws/lambda/millrace',
+        AWS_LAMBDA_LOG_STREAM_NAME: 'local',
         AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
         AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
         AWS_REGION: 'eu-central-1',
