@@ -37,6 +37,8 @@ const TRANSACTION_RECORDS_MAX = 1_000;
 /** How often a redrive begins anew, after another instance took over or Kafka did not answer. */
 const ATTEMPTS_MAX = 6;
 const ATTEMPT_WAIT_MS_MAX = 500;
+/** None begins later than this after the first: whoever asked is cut off when nothing comes for 30 s. */
+const ATTEMPTS_MS_MAX = 15_000;
 
 /** A letter that is right, and what is to be written of it. */
 interface Sendable {
@@ -77,12 +79,14 @@ export function createRedriver(options: RedriverOptions): Redriver {
     const { results, sendable } = await readAll(letters);
     /** Marks that were sent, and of which it is not known whether they are there. */
     const sent = new Map<string, Redrive>();
+    const deadlineMs = performance.now() + ATTEMPTS_MS_MAX;
     for (let attempt = 1; sendable.length > 0; attempt += 1) {
       try {
         await sendAll(sendable, sent, results);
         break;
       } catch (error) {
-        if (!(error instanceof IngestError) || attempt === ATTEMPTS_MAX) throw error;
+        const isLast = attempt === ATTEMPTS_MAX || performance.now() > deadlineMs;
+        if (!(error instanceof IngestError) || isLast) throw error;
         if (!error.retriable && error.code !== 'taken-over') throw error;
         logger.info({ reason: error.message, attempt }, 'a redrive begins anew');
         // Two instances that take over from each other must not keep step.

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { IngestError } from '../../src/errors.ts';
 import type { Letter, RedriveResult } from '../../src/redrive/letter.ts';
 import type { Redriver } from '../../src/redrive/redriver.ts';
+import { createKeys, sha256 } from '../access/credentials-file.ts';
 import { createIngest } from '../fixtures.ts';
 
 const LETTER: Letter = {
@@ -73,4 +74,20 @@ test('what cannot be redriven now is 503, and asking again is safe', async (t) =
   assert.equal(answer.statusCode, 503);
   assert.ok(answer.headers['retry-after']);
   assert.doesNotMatch(answer.body, /10\.0\.0\.1/);
+});
+
+test('only a key with the scope redrive:write may redrive', async (t) => {
+  const redriver = fakeRedriver();
+  const keys = await createKeys(t, [
+    { name: 'shop', sha256: sha256('mk_shop'), scopes: ['payments:write', 'telemetry:write'] },
+    { name: 'api', sha256: sha256('mk_api'), scopes: ['redrive:write'] },
+  ]);
+  const { post } = await createIngest(t, { redriver, ...keys });
+  const as = async (headers: Record<string, string>) =>
+    (await post('/v1/redrive', { letters: [LETTER] }, headers)).statusCode;
+  assert.deepEqual(
+    [await as({}), await as({ 'x-api-key': 'mk_shop' }), await as({ authorization: 'Bearer mk_api' })],
+    [401, 403, 200],
+  );
+  assert.equal(redriver.calls.length, 1);
 });
