@@ -1,4 +1,5 @@
 import { cardNumberIn } from '../card-number.ts';
+import { NAMES_REMEMBERED_MAX } from '../compile.ts';
 import { shown, shownName, typeName } from '../echo.ts';
 import { ATTRIBUTE_NAME_PATTERN, NAME_PATTERN, type Scalar } from '../fields.ts';
 import * as limits from '../limits.ts';
@@ -63,14 +64,27 @@ export const metrics: FieldReader<Record<string, MetricValue>> = (reading, field
   }
   for (const name of names) {
     const metric = value[name];
-    const path = `${field}.${shownName(name)}`;
-    if (!metricName.test(name)) refuseName(reading, path, name, 'A-Z a-z 0-9 . _ : / -');
-    else if (typeof metric === 'boolean' || (typeof metric === 'number' && Number.isFinite(metric)))
-      result[name] = metric;
-    else refuse(reading, path, 'wrong-type', `must be a number or true or false; got ${shown(metric)}`);
+    const isRight = typeof metric === 'boolean' || (typeof metric === 'number' && Number.isFinite(metric));
+    if (isRight && isMetricName(name)) result[name] = metric;
+    else refuseMetric(reading, `${field}.${shownName(name)}`, name, metric);
   }
   return result;
 };
+
+function refuseMetric(reading: Reading, path: string, name: string, metric: unknown): void {
+  if (!isMetricName(name)) refuseName(reading, path, name, 'A-Z a-z 0-9 . _ : / -');
+  else refuse(reading, path, 'wrong-type', `must be a number or true or false; got ${shown(metric)}`);
+}
+
+/** Names that passed, because the same few are in every reading. */
+const passedNames = new Set<string>();
+
+function isMetricName(name: string): boolean {
+  if (passedNames.has(name)) return true;
+  if (!metricName.test(name)) return false;
+  if (passedNames.size < NAMES_REMEMBERED_MAX) passedNames.add(name);
+  return true;
+}
 
 type Kept = Record<string, Scalar | null>;
 

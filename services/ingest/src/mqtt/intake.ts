@@ -91,22 +91,18 @@ export function createMqttIntake(options: MqttIntakeOptions): MqttIntake {
       { contract: topics.telemetryRaw, events: readings },
       { contract: topics.deadLetters, events: letters },
     ];
-    publisher.publishAll(parts, message.traceparent).then(
-      () => {
+    publisher.take(parts, message.traceparent, (error) => {
+      if (error === undefined) {
         counts.received(readings.length + refusals.length);
         counts.accepted(readings.length);
         for (const { reason } of refusals) counts.refused(reason);
         resolve();
-      },
-      (error: unknown) => {
-        if (error instanceof IngestError && error.retriable && error.code !== 'closed') {
-          wait(one);
-          return;
-        }
+      } else if (error.retriable && error.code !== 'closed') wait(one);
+      else {
         counts.notKept(readings.length, error);
         reject(error);
-      },
-    );
+      }
+    });
   }
 
   function wait(one: Waiting): void {
