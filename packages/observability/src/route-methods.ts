@@ -20,6 +20,8 @@ export function createRouteMethods(): RouteMethods {
     },
     of(url) {
       const path = url.split('?', 1)[0] ?? '';
+      const exact = routes.get(path);
+      if (exact !== undefined) return [...exact.methods];
       const methods = new Set<string>();
       for (const route of routes.values()) {
         if (route.pattern.test(path)) for (const method of route.methods) methods.add(method);

@@ -10,6 +10,8 @@ test('the methods of a route are found by a URL of it, with parameters and a que
   methods.add({ url: '/files/*', method: 'GET' });
   assert.deepEqual(methods.of('/v1/payments?x=1'), ['POST']);
   assert.deepEqual(methods.of('/v1/payments/t-1'), ['GET', 'HEAD', 'DELETE']);
+  methods.add({ url: '/v1/payments/redrive', method: 'POST' });
+  assert.deepEqual(methods.of('/v1/payments/redrive'), ['POST']);
   for (const url of ['/v1/payments/', '/v1/payments/t-1/more', '/v1/payment', '/v1-payments', '/files/a', '']) {
     assert.deepEqual(methods.of(url), [], url);
   }

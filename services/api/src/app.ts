@@ -61,7 +61,8 @@ export async function createApp(options: AppOptions): Promise<ApiInstance> {
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: true,
     frameworkErrors: (error, _request, reply) => sendUrlProblem(error, reply as FastifyReply),
-    routerOptions: { maxParamLength: LETTER_ID_LENGTH_MAX },
+    // Longer than any id, so that the schema refuses an id for its length, with its name.
+    routerOptions: { maxParamLength: 2 * LETTER_ID_LENGTH_MAX },
     ajv: { customOptions: { allErrors: true, removeAdditional: false, coerceTypes: true } },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.server.maxConnections = CONNECTIONS_MAX;
