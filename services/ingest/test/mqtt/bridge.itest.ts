@@ -1,59 +1,10 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import mqtt, { type IClientPublishOptions } from 'mqtt';
-import { MqttBridge, type MqttBridgeOptions } from '../../src/mqtt/bridge.ts';
-import { createIngest, type Ingest, NOW_MS, READING } from '../fixtures.ts';
-import { createMosquitto, type Mosquitto } from './mosquitto.ts';
-
-async function createBridge(
-  t: TestContext,
-  { url }: Mosquitto,
-  { intake, logger, routes }: Ingest,
-  options: Partial<MqttBridgeOptions> = {},
-): Promise<MqttBridge> {
-  const subscribed = Promise.withResolvers<void>();
-  const bridge = new MqttBridge({
-    url,
-    version: '5',
-    filters: routes.filters(),
-    receiveMax: 1_000,
-    clientId: 'bridge-1',
-    intake,
-    nowMs: () => NOW_MS,
-    onConnection: (connected) => connected && subscribed.resolve(),
-    logger,
-    ...options,
-  });
-  t.after(() => bridge.close());
-  bridge.start();
-  await subscribed.promise;
-  return bridge;
-}
-
-async function createDevices(t: TestContext, { url }: Mosquitto) {
-  const client = await mqtt.connectAsync(url, { protocolVersion: 5 });
-  t.after(() => client.endAsync(true));
-  const publish = (device: string, reading: object | string, options: IClientPublishOptions = {}) =>
-    client.publishAsync(
-      `devices/${device}/telemetry`,
-      typeof reading === 'string' ? reading : JSON.stringify({ ...reading, device_id: device }),
-      { qos: 1, ...options },
-    );
-  return { client, publish };
-}
-
-const values = ({ producer }: Ingest) =>
-  producer.sent.map(({ value }) => JSON.parse(String(value)) as { device_id: string; sequence: number });
-const sequencesOf = (ingest: Ingest, device: string) =>
-  values(ingest)
-    .filter(({ device_id }) => device_id === device)
-    .map(({ sequence }) => sequence);
-const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(10);
-}
+import { createIngest, READING } from '../fixtures.ts';
+import { createBridge, createDevices, sequencesOf, upTo, values } from './bridge-fixture.ts';
+import { until } from './listener-fixture.ts';
+import { createMosquitto } from './mosquitto.ts';
 
 test('a reading from the broker is in Kafka, in the trace of its user property', async (t) => {
   const mosquitto = await createMosquitto(t);

@@ -2,30 +2,64 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export interface Mosquitto {
-  readonly url: string;
+export interface MosquittoOptions {
+  /** Lines of its configuration, beside the listener. */
+  readonly lines?: readonly string[];
+  /** Files beside its configuration, by name. */
+  readonly files?: Readonly<Record<string, Buffer>>;
+  /** With TLS the listener needs more than its port. */
+  readonly protocol?: 'mqtt' | 'mqtts';
 }
 
+export interface Mosquitto {
+  readonly url: string;
+  /** Ends it, by SIGTERM or the signal that is given, and starts it again where it was. */
+  restart(signal?: NodeJS.Signals, lines?: readonly string[]): Promise<void>;
+}
+
+/** Keeps sessions and messages on disk, as soon as they change: also a broker that was killed has them. */
+export const PERSISTENT: MosquittoOptions = {
+  lines: ['persistence true', 'autosave_on_changes true', 'autosave_interval 1', 'max_queued_messages 100000'],
+};
+
 const START_MS_MAX = 10_000;
+/** Started by root, it would become a user that cannot write to the folder. */
+const DEFAULT_LINES = [`user ${userInfo().username}`, 'allow_anonymous true', 'max_inflight_messages 200'];
 
 /** A real Mosquitto for one test, on a free port of loopback. Fails when it is not installed: it is never skipped. */
-export async function createMosquitto(t: TestContext): Promise<Mosquitto> {
+export async function createMosquitto(t: TestContext, options: MosquittoOptions = {}): Promise<Mosquitto> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'mosquitto-'));
   t.after(() => rm(folder, { recursive: true }));
   const configFile = join(folder, 'mosquitto.conf');
-  await writeFile(configFile, `listener ${port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 200\n`);
-  // Debian puts it where only root's PATH looks.
-  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/usr/local/sbin` };
-  const broker = spawn('mosquitto', ['-c', configFile], { env, stdio: ['ignore', 'ignore', 'pipe'] });
-  t.after(() => stop(broker));
-  await Promise.race([accepting(port), failed(broker)]);
-  return { url: `mqtt://127.0.0.1:${port}` };
+  for (const [name, content] of Object.entries(options.files ?? {})) await writeFile(join(folder, name), content);
+  let broker: ChildProcess | undefined;
+
+  async function start(lines: readonly string[]): Promise<void> {
+    const text = [`listener ${port} 127.0.0.1`, `persistence_location ${folder}/`, ...DEFAULT_LINES, ...lines].join(
+      '\n',
+    );
+    await writeFile(configFile, `${text.replaceAll('{folder}', folder)}\n`);
+    // Debian puts it where only root's PATH looks.
+    const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/usr/local/sbin` };
+    broker = spawn('mosquitto', ['-c', configFile], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    await Promise.race([accepting(port), failed(broker)]);
+  }
+
+  t.after(() => stop(broker, 'SIGTERM'));
+  await start(options.lines ?? []);
+  return {
+    url: `${options.protocol ?? 'mqtt'}://${options.protocol === 'mqtts' ? 'localhost' : '127.0.0.1'}:${port}`,
+    async restart(signal = 'SIGTERM', lines = options.lines ?? []) {
+      await stop(broker, signal);
+      await start(lines);
+    },
+  };
 }
 
 async function freePort(): Promise<number> {
@@ -66,9 +100,10 @@ async function accepting(port: number): Promise<void> {
   throw new Error(`Mosquitto does not listen after ${START_MS_MAX} ms.`);
 }
 
-async function stop(broker: ChildProcess): Promise<void> {
-  if (broker.exitCode !== null || broker.pid === undefined) return;
+async function stop(broker: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (broker === undefined || broker.exitCode !== null || broker.signalCode !== null) return;
+  if (broker.pid === undefined) return;
   const exited = once(broker, 'exit');
-  broker.kill();
+  broker.kill(signal);
   await exited;
 }
