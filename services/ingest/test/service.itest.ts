@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,7 @@ import { createKafka, type InRecord, partitionOf } from '@millrace/kafka';
 import { testStack } from '@millrace/local-stack';
 import { createLogger } from '@millrace/observability';
 import mqtt from 'mqtt';
+import { encodePayload } from 'sparkplug-payload/lib/sparkplugbpayload.js';
 import { PAYMENT, READING } from './fixtures.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
@@ -35,12 +37,13 @@ async function createWorld(t: TestContext) {
     await admin.close();
   });
 
-  async function startService(): Promise<Service> {
+  async function startService(settings: Readonly<Record<string, string>> = {}): Promise<Service> {
     const env = {
       ...process.env,
       KAFKA_BROKERS: testStack().kafkaBrokers.join(','),
       TOPIC_PREFIX: prefix,
       ...{ HTTP_PORT: '0', METRICS_PORT: '0', MQTT_PORT: '0', MQTT_WS_PORT: '0' },
+      ...settings,
     };
     const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'inherit'] });
     t.after(() => {
@@ -116,6 +119,37 @@ test('records in Kafka are exactly what was accepted: key, partition, timestamp,
   assert.equal(moreReadings.length, 0);
   assert.deepEqual([reading?.key?.toString(), reading?.timestampMs], ['device-1', event_time]);
   assert.deepEqual(JSON.parse(String(reading?.value)), { ...READING, event_time });
+});
+
+test('with a file of routes, foreign JSON and an edge node are in Kafka as readings', async (t) => {
+  const { topics, startService, readTopic } = await createWorld(t);
+  const sample = (name: string) => fileURLToPath(new URL(`../samples/${name}`, import.meta.url));
+  const service = await startService({ MQTT_ROUTES_FILE: sample('mqtt-routes.json') });
+  const device = async (id: string) => {
+    const client = await mqtt.connectAsync(service.mqtt, { username: id, password: id, protocolVersion: 4 });
+    t.after(() => client.endAsync(true));
+    return client;
+  };
+  const uplink = JSON.parse(await readFile(sample('lorawan-uplink.json'), 'utf8'));
+  uplink.uplink_message.received_at = new Date(event_time).toISOString();
+  const fridge = await device('fridge-12');
+  await fridge.publishAsync('v3/cold-chain/devices/fridge-12/up', JSON.stringify(uplink), { qos: 1 });
+  const metrics = [{ name: 'Load', type: 'Double' as const, value: 0.5 }];
+  const edge = await device('g:e');
+  const birth = Buffer.from(encodePayload({ timestamp: event_time, seq: 0, metrics }));
+  await edge.publishAsync('spBv1.0/g/NBIRTH/e', birth, { qos: 1 });
+
+  const readings = (await readTopic(topics.telemetryRaw.name)).map(({ value }) => JSON.parse(String(value)));
+  assert.deepEqual(
+    readings
+      .map((reading) => [reading.device_id, reading.event_time, reading.metrics])
+      .toSorted(([, , a], [, , b]) => Object.keys(a).length - Object.keys(b).length),
+    [
+      ['g:e', event_time, { online: true }],
+      ['g:e', event_time, { Load: 0.5 }],
+      ['fridge-12', event_time, { temperature: 4.2, door_open: false, battery_mv: 3012, rssi: -97 }],
+    ],
+  );
 });
 
 test('everything acknowledged before a kill -9 is in Kafka', async (t) => {
