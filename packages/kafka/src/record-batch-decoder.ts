@@ -174,6 +174,39 @@ class FetchedRecord implements InRecord {
     }
     return this.#headers;
   }
+
+  /** See `headerOf`. */
+  header(name: string): Buffer | undefined {
+    if (this.#headers !== undefined) return this.#headers[name];
+    const body = this.#body;
+    const cursor = new Cursor(body);
+    cursor.at = this.#valueAt + Math.max(0, this.#valueLength);
+    let found: Buffer | undefined;
+    for (let left = cursor.varint(); left > 0; left -= 1) {
+      const nameLength = cursor.varint();
+      const nameAt = cursor.skip(nameLength);
+      const length = cursor.varint();
+      const at = cursor.skip(length);
+      if (nameLength !== name.length || !isAt(body, nameAt, name)) continue;
+      found = length < 0 ? undefined : body.subarray(at, at + length);
+    }
+    return found;
+  }
+}
+
+/**
+ * One header of a record, where the others are not wanted: to make all of them costs twenty times as much. Of repeated
+ * names the last one counts.
+ *
+ * @param name ASCII
+ */
+export function headerOf(record: InRecord, name: string): Buffer | undefined {
+  return record instanceof FetchedRecord ? record.header(name) : record.headers[name];
+}
+
+function isAt(bytes: Buffer, at: number, ascii: string): boolean {
+  for (let i = 0; i < ascii.length; i += 1) if (bytes[at + i] !== ascii.charCodeAt(i)) return false;
+  return true;
 }
 
 const NO_HEADERS: Record<string, Buffer | undefined> = Object.freeze(Object.create(null));

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { decodeRecordSet } from '../src/record-batch-decoder.ts';
+import { decodeRecordSet, headerOf } from '../src/record-batch-decoder.ts';
 
 const require = createRequire(import.meta.url);
 interface Encoder {
@@ -115,6 +115,23 @@ test('what another client encodes is read back: keys, values, headers, timestamp
       );
     }),
     { numRuns: 60 },
+  );
+});
+
+test('one header by its name is the one among all headers, also where a name is the beginning of another', async () => {
+  const name = fc.string({ unit: fc.constantFrom('a', 'b', 'é'), minLength: 1, maxLength: 3 });
+  const headers = fc.dictionary(name, fc.string({ maxLength: 3 }), { maxKeys: 6 });
+  await fc.assert(
+    fc.asyncProperty(headers, fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 3 }), async (given, wanted) => {
+      const record = { key: 'k', value: 'v', timestampMs: 1_000, headers: given };
+      const read = async () => decodeRecordSet(await encodeBatch(0, [record]), TOPIC, 0).records[0];
+      const [untouched, looked] = [await read(), await read()];
+      assert.ok(untouched && looked);
+      assert.equal(headerOf(untouched, wanted)?.toString(), given[wanted]);
+      assert.equal(Object.keys(looked.headers).length, Object.keys(given).length);
+      assert.equal(headerOf(looked, wanted)?.toString(), given[wanted], 'and after all of them were made');
+    }),
+    { numRuns: 200 },
   );
 });
 

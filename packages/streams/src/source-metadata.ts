@@ -1,4 +1,4 @@
-import type { InRecord } from '@millrace/kafka';
+import { headerOf, type InRecord } from '@millrace/kafka';
 import type { RecentTexts } from './recent-texts.ts';
 import type { RecordMetadata } from './topology.ts';
 
@@ -40,12 +40,11 @@ export class SourceMetadata implements RecordMetadata {
   }
 
   get traceparent(): string | undefined {
-    return this.#record.headers.traceparent?.toString('latin1');
+    return headerOf(this.#record, 'traceparent')?.toString('latin1');
   }
 
   get ingestedAtMs(): number {
-    const { headers, timestampMs } = this.#record;
-    const ingestedAtMs = Number(headers.ingested_at?.toString('latin1'));
-    return Number.isSafeInteger(ingestedAtMs) && ingestedAtMs > 0 ? ingestedAtMs : timestampMs;
+    const ingestedAtMs = Number(headerOf(this.#record, 'ingested_at')?.toString('latin1'));
+    return Number.isSafeInteger(ingestedAtMs) && ingestedAtMs > 0 ? ingestedAtMs : this.#record.timestampMs;
   }
 }

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'; // the global of that name is a getter, and this is a hot path
-import type { InRecord, OutRecord } from '@millrace/kafka';
+import { headerOf, type InRecord, type OutRecord } from '@millrace/kafka';
 import { type DeadLetterTopic, deadLetterOf, deadLetterRecord, reasonOf } from './dead-letter.ts';
 import { StreamsError } from './errors.ts';
 import { RecentTexts } from './recent-texts.ts';
@@ -385,7 +385,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
  * A record that was made again of a dead letter names the stages that had refused it (the header `redriven_for`), if
  * others have processed it. What has no schema has no such headers either, and is spared the look.
  */
-function isForOthers({ headers }: InRecord, { schema }: Topic<unknown>, stage: string): boolean {
-  const stages = schema === undefined ? undefined : headers.redriven_for?.toString('utf8');
+function isForOthers(record: InRecord, { schema }: Topic<unknown>, stage: string): boolean {
+  const stages = schema === undefined ? undefined : headerOf(record, 'redriven_for')?.toString('utf8');
   return stages !== undefined && !stages.split(',').includes(stage);
 }

@@ -1,4 +1,5 @@
 import { HEADER_REDRIVEN_FOR, isForStage, type TopicContract, type Topics } from '@millrace/contracts';
+import { headerOf } from '@millrace/kafka';
 import type { RecordTableName } from '@millrace/warehouse';
 import { STAGE } from './dead-letter.ts';
 import { idRow, metricRows, type RowMaker, type Rows, splicedRow, versionRow } from './rows.ts';
@@ -46,7 +47,7 @@ const NO_ROWS: Rows = { lines: [], count: 0 };
 /** A record that was made again of a dead letter, and that had been stored the first time, is passed by. */
 function unlessForOthers(rows: RowMaker): RowMaker {
   return (record, careful) => {
-    const stages = record.headers[HEADER_REDRIVEN_FOR]?.toString();
+    const stages = headerOf(record, HEADER_REDRIVEN_FOR)?.toString();
     return isForStage(stages, STAGE) ? rows(record, careful) : NO_ROWS;
   };
 }

@@ -1,5 +1,5 @@
 import { ContractError, HEADER_EVENT_ID, HEADER_INGESTED_AT, type TopicContract } from '@millrace/contracts';
-import type { InRecord } from '@millrace/kafka';
+import { headerOf, type InRecord } from '@millrace/kafka';
 
 /**
  * What a record becomes: lines of JSONEachRow (each ends with a newline; none for a record that is not for us), or the
@@ -77,7 +77,7 @@ export function metricRows(
 /** Only the record's id, which its header tells without a look at the value. */
 export function idRow<T>(contract: TopicContract<T>, column: string): RowMaker {
   return (record) => {
-    let id = record.headers[HEADER_EVENT_ID]?.toString();
+    let id = headerOf(record, HEADER_EVENT_ID)?.toString();
     if (id === undefined || id === '') {
       const decoded = decode(contract, record);
       if ('reason' in decoded) return decoded;
@@ -90,7 +90,7 @@ export function idRow<T>(contract: TopicContract<T>, column: string): RowMaker {
 
 /** When ingest accepted the event, in epoch ms; the record's own timestamp where somebody else wrote it. */
 export function ingestedAtMs(record: InRecord): number {
-  const text = record.headers[HEADER_INGESTED_AT]?.toString('latin1');
+  const text = headerOf(record, HEADER_INGESTED_AT)?.toString('latin1');
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : record.timestampMs;
 }
 

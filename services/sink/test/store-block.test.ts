@@ -5,7 +5,10 @@ import { type Fate, type Kind, World } from './world.ts';
 
 const record = fc.record({
   gap: fc.nat({ max: 2 }),
-  kind: fc.oneof({ weight: 8, arbitrary: fc.constant<Kind>('good') }, fc.constantFrom<Kind>('poison', 'stubborn', 'foreign')),
+  kind: fc.oneof(
+    { weight: 8, arbitrary: fc.constant<Kind>('good') },
+    fc.constantFrom<Kind>('poison', 'stubborn', 'foreign'),
+  ),
 });
 const partitions = fc.array(fc.array(record, { maxLength: 14 }), { minLength: 1, maxLength: 3 });
 const fate = fc.oneof(
