@@ -82,4 +82,4 @@ export function overlap(a: TopicTemplate, b: TopicTemplate): boolean {
   );
 }
 
-const NAME = /^[a-z][a-z0-9_]{0,63}$/;
+const NAME = /^(?!prototype$)[a-z][a-z0-9_]{0,63}$/;
