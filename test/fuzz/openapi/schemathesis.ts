@@ -8,6 +8,7 @@ import { installSchemathesis } from './install.ts';
 import { seedStore } from './seed-store.ts';
 
 const HOOKS = fileURLToPath(new URL('./hooks.py', import.meta.url));
+const CONFIG = fileURLToPath(new URL('./schemathesis.toml', import.meta.url));
 const RUN_MS_MAX = 240_000;
 const REQUEST_SECONDS_MAX = 20;
 
@@ -39,6 +40,7 @@ export function openapiOf(service: 'ingest' | 'api'): FuzzPart {
       await mkdir(cwd, { recursive: true });
       const { without, exclude } = EXPECTED[service];
       const args = [
+        ...['--config-file', CONFIG],
         'run',
         `${platform[service]}/openapi.json`,
         ...['--seed', String(seed), '--max-examples', String(examples), '--no-color', '--continue-on-failure'],
