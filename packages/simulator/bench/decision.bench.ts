@@ -93,14 +93,14 @@ async function runningIngest(flags: Parameters<typeof addressesOf>[0]): Promise<
 async function startStack() {
   console.log('starting a stack of its own');
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-  const platform = await startPlatform({ dataDir, portBase: await freePortBase() });
-  return {
-    ingest: platform.ingest,
-    async stop() {
-      await platform.group.close();
-      await rm(dataDir, { recursive: true, force: true });
-    },
-  };
+  const remove = () => rm(dataDir, { recursive: true, force: true });
+  try {
+    const platform = await startPlatform({ dataDir, portBase: await freePortBase() });
+    return { ingest: platform.ingest, stop: () => platform.group.close().then(remove) };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 }
 
 async function measure(
