@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import { runtimeClient } from './config.ts';
 import { type FunctionAnswer, type RuntimeApi, startRuntimeApi } from './runtime-api.ts';
 
+/** https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown */
+const SHUTDOWN_MS_MAX = 2_000;
+
 export interface LocalFunctionOptions {
   /** Folder with the bundle. */
   readonly taskRoot: string;
@@ -27,8 +30,8 @@ export interface LocalFunction {
   /** What Lambda does to an environment between invocations (SIGSTOP), until the next one or `thaw`. */
   freeze(): void;
   thaw(): void;
-  /** As Lambda ends an environment that has an extension (SIGTERM). Resolves with the exit code. */
-  shutDown(): Promise<number | null>;
+  /** As Lambda ends an environment that has an extension: SIGTERM, and SIGKILL for what is there 2 s later. */
+  shutDown(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -65,14 +68,15 @@ export function createLocalFunction(options: LocalFunctionOptions): LocalFunctio
     void api.initError.then((error) => api.reset(error));
     return { api, child };
   };
-  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
     const running = await environment;
-    if (running === undefined) return null;
+    if (running === undefined) return;
     const exited = once(running.child, 'exit');
-    if (signal === 'SIGKILL') running.child.kill('SIGCONT');
+    running.child.kill('SIGCONT');
     running.child.kill(signal);
-    const [code] = (await exited) as [number | null];
-    return code;
+    const timer = setTimeout(() => running.child.kill('SIGKILL'), SHUTDOWN_MS_MAX);
+    await exited;
+    clearTimeout(timer);
   };
   const signal = (name: NodeJS.Signals) => void environment?.then(({ child }) => child.kill(name));
 
@@ -88,10 +92,10 @@ export function createLocalFunction(options: LocalFunctionOptions): LocalFunctio
         clearTimeout(timer);
       }
     },
-    kill: async () => void (await end('SIGKILL')),
+    kill: () => end('SIGKILL'),
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
     shutDown: () => end('SIGTERM'),
-    close: async () => void (await end('SIGKILL')),
+    close: () => end('SIGKILL'),
   };
 }

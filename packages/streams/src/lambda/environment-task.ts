@@ -120,11 +120,11 @@ export class EnvironmentTask {
         else if (error instanceof StoppedAt && stopAt === undefined) stopAt = error;
         else {
           attempts += 1;
-          logger.warn(
-            { err: error, task: this.id, again: attempts <= ATTEMPTS_MAX },
-            'a part of the batch is not done',
-          );
-          if (attempts > ATTEMPTS_MAX || !isWorthAnother(error)) break;
+          if (attempts > ATTEMPTS_MAX || !isWorthAnother(error)) {
+            logger.error({ err: error, task: this.id }, 'a part of the batch is to be delivered again');
+            break;
+          }
+          logger.warn({ err: error, task: this.id }, 'a part of the batch is begun anew');
         }
       }
     }
