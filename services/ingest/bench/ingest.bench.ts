@@ -2,10 +2,12 @@
 //
 // What ingest takes on this machine with Kafka and the load generator beside it: single payments over HTTP in turns with
 // a bare Fastify that answers at once and keeps nothing, payments as NDJSON, and QoS 1 messages of 1,000 devices in turns
-// with Mosquitto alone. Then each at half of its rate in an open model, where the time of an acknowledgement counts from
-// when its event was due. At the end the raw topics are read: exit code 1 when an acknowledged event is not there, when a
-// part died, or when Mosquitto is missing (unless --no-mosquitto). Aims that are missed are printed and are no error: the
-// machine may be busy ("others" says with how many cores).
+// with Mosquitto alone. Then each at half of its rate (or of what is to be reached, where that is less) in an open model,
+// where the time of an acknowledgement counts from when its event was due.
+//
+// At the end the raw topics are read: exit code 1 when an acknowledged event is not there, when a part died, or when
+// Mosquitto is missing (unless --no-mosquitto). Aims that are missed are printed and are no error: the machine may be busy
+// ("others" says with how many cores). About two and a quarter minutes.
 import { createTopics } from '@millrace/contracts';
 import { createKafka } from '@millrace/kafka';
 import { createLogger } from '@millrace/observability';
@@ -20,8 +22,13 @@ const HTTP_CONNECTIONS = 128;
 const NDJSON_CONNECTIONS = 4;
 /** As many as the largest array, so that a sender who has 1,000 payments may choose either. */
 const LINES_PER_REQUEST = 1_000;
+/** A sender who minds how long an acknowledgement takes sends less at once. */
+const LINES_PER_REQUEST_OPEN = 250;
 const DEVICES = 1_000;
 const WINDOW = 10;
+/** Events per second. */
+const NDJSON_AIM = 50_000;
+const MQTT_AIM = 40_000;
 const WARM_UP_MS = 3_000;
 /** Of a target that has had its warm-up: what comes until all connections are busy. */
 const SETTLE_MS = 500;
@@ -95,7 +102,7 @@ async function measureHttp({ bare, ingest }: System): Promise<void> {
   const bareRow = add('HTTP, the same: bare Fastify', theirs);
   aim('HTTP: ingest, of the rate of a bare Fastify', round(ourRow.perSecond / bareRow.perSecond, 2), 'at least', 0.75);
   aim('HTTP: bare Fastify, of the CPU of ingest', round(bareRow.targetUs / ourRow.targetUs, 2), 'at least', 0.75);
-  await atHalf('HTTP', { ...task, eventsPerSecond: ourRow.perSecond / 2 }, ingest);
+  await atHalf('HTTP', task, ourRow.perSecond, ingest);
 }
 
 async function measureNdjson({ ingest }: System): Promise<void> {
@@ -107,9 +114,9 @@ async function measureNdjson({ ingest }: System): Promise<void> {
   };
   const [ours = []] = await inTurns(task, [ingest], 3);
   const row = add('NDJSON, 1,000 payments a request: ingest', ours);
-  aim('NDJSON: payments/s', row.perSecond, 'at least', 50_000);
-  const open = { ...task, connections: 4 * NDJSON_CONNECTIONS, eventsPerSecond: row.perSecond / 2 };
-  await atHalf('NDJSON', open, ingest);
+  aim('NDJSON: payments/s', row.perSecond, 'at least', NDJSON_AIM);
+  const open = { ...task, connections: 4 * NDJSON_CONNECTIONS, eventsPerRequest: LINES_PER_REQUEST_OPEN };
+  await atHalf(`NDJSON, ${LINES_PER_REQUEST_OPEN} a request,`, open, Math.min(row.perSecond, NDJSON_AIM), ingest);
 }
 
 async function measureMqtt({ ingest, mosquitto }: System): Promise<void> {
@@ -117,8 +124,8 @@ async function measureMqtt({ ingest, mosquitto }: System): Promise<void> {
   const [ours = [], theirs] = await inTurns(task, mosquitto === undefined ? [ingest] : [ingest, mosquitto], 2);
   const row = add('MQTT, 1,000 devices, QoS 1: ingest', ours);
   if (theirs !== undefined) add('MQTT, the same: Mosquitto alone', theirs);
-  aim('MQTT: messages/s acknowledged after Kafka', row.perSecond, 'at least', 40_000);
-  await atHalf('MQTT', { ...task, eventsPerSecond: row.perSecond / 2 }, ingest);
+  aim('MQTT: messages/s acknowledged after Kafka', row.perSecond, 'at least', MQTT_AIM);
+  await atHalf('MQTT', task, Math.min(row.perSecond, MQTT_AIM), ingest);
 }
 
 type Load = Omit<LoadTask, 'port' | 'warmUpMs' | 'measureMs' | 'firstNumber' | 'runId'>;
@@ -135,10 +142,11 @@ async function inTurns(load: Load, targets: readonly Target[], turns: number): P
   return found;
 }
 
-async function atHalf(what: string, load: Load, target: Target): Promise<void> {
-  const window = await one(load, target, WARM_UP_MS / 2, seconds * 2_000);
-  const row = add(`${what} at half of that rate, open model: ingest`, [window]);
-  aim(`${what}: p99 of the acknowledgement at half of that, ms`, row.p99Ms, 'under', 50);
+/** At half of the rate that was reached, or of the one that is to be reached where that is less. */
+async function atHalf(what: string, load: Load, perSecond: number, target: Target): Promise<void> {
+  const window = await one({ ...load, eventsPerSecond: perSecond / 2 }, target, WARM_UP_MS / 2, seconds * 2_000);
+  const row = add(`${what} at half, open model: ingest`, [window]);
+  aim(`${what} p99 of the acknowledgement at half, ms`, row.p99Ms, 'under', 50);
 }
 
 async function one(load: Load, target: Target, warmUpMs: number, measureMs: number): Promise<Measured> {
