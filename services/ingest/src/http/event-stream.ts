@@ -6,7 +6,7 @@ import type { EventKind } from '../event-kinds.ts';
 import { checkEvent, publishEvents } from '../intake.ts';
 import type { EventCounts } from '../metrics.ts';
 import type { Publisher } from '../publisher.ts';
-import { createLineSplitter, LINE_BYTES_MAX } from './lines.ts';
+import { createLineSplitter } from './lines.ts';
 import { readPaced, type StreamPayment } from './stream-pace.ts';
 
 /** Events of one stream that are handed to the publisher at once; as many again may be read meanwhile. */
@@ -71,9 +71,9 @@ export async function takeEventStream(body: Readable, sources: StreamSources): P
 
   const splitter = createLineSplitter((line, text) => {
     lastLine = line;
-    if (text !== undefined && BLANK.test(text)) return;
+    if (typeof text === 'string' && BLANK.test(text)) return;
     result.received += 1;
-    const problems = text === undefined ? TOO_LONG : takeLine(text);
+    const problems = typeof text === 'string' ? takeLine(text) : [text];
     if (problems === undefined) return;
     result.rejected += 1;
     counts.refused(problems[0]?.code);
@@ -176,7 +176,4 @@ function parseLine(text: string): unknown {
 const BLANK = /^\s*$/;
 const NOT_JSON: readonly Problem[] = [
   { field: '', code: 'malformed', message: 'The line is not valid JSON. Send one JSON object per line.' },
-];
-const TOO_LONG: readonly Problem[] = [
-  { field: '', code: 'out-of-range', message: `The line is over ${LINE_BYTES_MAX} bytes. Send one event per line.` },
 ];

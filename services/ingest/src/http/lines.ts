@@ -1,3 +1,6 @@
+import { isUtf8 } from 'node:buffer';
+import type { Problem } from '@millrace/contracts';
+
 /** Longer lines are skipped and reported. An event is under 8 KiB, a customer record under 24 KiB. */
 export const LINE_BYTES_MAX = 64 * 1024;
 
@@ -9,9 +12,9 @@ export interface LineSplitter {
 
 /**
  * Splits UTF-8 bytes at line feeds, whatever the chunks are. `onLine` gets each line's number from 1 and its text, or
- * `undefined` for a line over `LINE_BYTES_MAX`, of which no more than that is ever held.
+ * why it has none: a line over `LINE_BYTES_MAX`, of which no more than that is ever held, or one that is not UTF-8.
  */
-export function createLineSplitter(onLine: (line: number, text: string | undefined) => void): LineSplitter {
+export function createLineSplitter(onLine: (line: number, text: string | Problem) => void): LineSplitter {
   let line = 0;
   let held: Buffer[] = [];
   let heldBytes = 0;
@@ -32,11 +35,11 @@ export function createLineSplitter(onLine: (line: number, text: string | undefin
   function finish(chunk: Buffer, from: number, to: number): void {
     line += 1;
     if (heldBytes === 0 && to - from <= LINE_BYTES_MAX) {
-      onLine(line, chunk.toString('utf8', from, to));
+      onLine(line, decode(chunk, from, to));
       return;
     }
     hold(chunk.subarray(from, to));
-    onLine(line, skipping ? undefined : Buffer.concat(held).toString('utf8'));
+    onLine(line, skipping ? TOO_LONG : decode(Buffer.concat(held)));
     held = [];
     heldBytes = 0;
     skipping = false;
@@ -57,5 +60,21 @@ export function createLineSplitter(onLine: (line: number, text: string | undefin
   };
 }
 
+/** A character that stands for what could not be decoded may also have been sent as such. */
+function decode(bytes: Buffer, from = 0, to = bytes.length): string | Problem {
+  const text = bytes.toString('utf8', from, to);
+  return text.includes('\ufffd') && !isUtf8(bytes.subarray(from, to)) ? NOT_UTF8 : text;
+}
+
+const TOO_LONG: Problem = {
+  field: '',
+  code: 'out-of-range',
+  message: `The line is over ${LINE_BYTES_MAX} bytes. Send one event per line.`,
+};
+const NOT_UTF8: Problem = {
+  field: '',
+  code: 'malformed',
+  message: 'The line is not valid UTF-8. Encode it as UTF-8 and send it again.',
+};
 const LINE_FEED = 0x0a;
 const EMPTY = Buffer.alloc(0);

@@ -169,8 +169,15 @@ test('bytes that are no UTF-8 are refused, not replaced', async (t) => {
     const body = Buffer.concat([Buffer.from(String(before)), Buffer.from(bytes, 'hex'), Buffer.from(String(after))]);
     const response = await post('/v1/payments', body);
     assert.deepEqual([response.statusCode, response.json().type], [400, 'urn:millrace:problem:malformed-utf8'], bytes);
+    const lines = await post('/v1/payments', body, { 'content-type': 'application/x-ndjson' });
+    assert.equal(lines.statusCode, 422);
+    assert.match(lines.json().problems[0].message, /not valid UTF-8/);
   }
   assert.deepEqual(producer.sent, []);
+  const replaced = { ...PAYMENT, attributes: { note: 'a name that was damaged before: \ufffd' } };
+  for (const type of ['application/json', 'application/x-ndjson']) {
+    assert.equal((await post('/v1/payments', replaced, { 'content-type': type })).statusCode, 202);
+  }
 });
 
 test('JSON that is 100,000 levels deep is refused, also with a forbidden name at its bottom, and in a line', async (t) => {

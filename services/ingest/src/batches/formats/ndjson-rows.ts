@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Problem } from '@millrace/contracts';
-import { createLineSplitter, LINE_BYTES_MAX } from '../../http/lines.ts';
+import { createLineSplitter } from '../../http/lines.ts';
 import type { Row, RowSource } from './rows.ts';
 
 /** One JSON object per line; blank lines are passed over. */
@@ -11,7 +11,7 @@ export function openNdjson(bytes: Readable): RowSource {
 async function* readRows(bytes: Readable): AsyncGenerator<readonly Row[], void, void> {
   let rows: Row[] = [];
   const splitter = createLineSplitter((line, text) => {
-    if (text === undefined) rows.push({ line, value: undefined, problem: TOO_LONG });
+    if (typeof text !== 'string') rows.push({ line, value: undefined, problem: text });
     else if (!BLANK.test(text)) rows.push(rowOf(line, text));
   });
   const taken = () => {
@@ -41,9 +41,4 @@ const NOT_JSON: Problem = {
   field: '',
   code: 'malformed',
   message: 'The line is not valid JSON. Send one JSON object per line.',
-};
-const TOO_LONG: Problem = {
-  field: '',
-  code: 'out-of-range',
-  message: `The line is over ${LINE_BYTES_MAX} bytes. Send one event per line.`,
 };
