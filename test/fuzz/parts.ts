@@ -2,6 +2,7 @@ import { deepJson } from './http/deep-json.ts';
 import { hugeBodies } from './http/huge-bodies.ts';
 import { idleConnections } from './http/idle-connections.ts';
 import { randomBytes } from './http/random-bytes.ts';
+import { randomPackets } from './mqtt/random-packets.ts';
 import { openapiOf } from './openapi/schemathesis.ts';
 import type { FuzzPart } from './part.ts';
 
@@ -13,4 +14,5 @@ export const PARTS: readonly FuzzPart[] = [
   deepJson,
   hugeBodies,
   idleConnections,
+  randomPackets,
 ];

@@ -47,11 +47,11 @@ function requestOf(random: () => number): Buffer {
   return Buffer.from(`${head.join('\r\n')}\r\n\r\n${framed}`);
 }
 
-function noise(random: () => number): Buffer {
+export function noise(random: () => number): Buffer {
   return Buffer.from(Array.from({ length: whole(random, 2_000) }, () => whole(random, 256)));
 }
 
-function mutated(request: Buffer, random: () => number): Buffer {
+export function mutated(request: Buffer, random: () => number): Buffer {
   let bytes = request;
   for (let changes = whole(random, 4) + 1; changes > 0; changes -= 1) {
     const from = whole(random, bytes.length);
@@ -74,6 +74,6 @@ async function answered(connection: Connection): Promise<void> {
   }
 }
 
-function whole(random: () => number, below: number): number {
+export function whole(random: () => number, below: number): number {
   return Math.floor(random() * below);
 }
