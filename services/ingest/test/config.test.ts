@@ -41,6 +41,18 @@ test('the TLS port needs certificate and key', () => {
   assert.throws(() => readConfig({ MQTT_TLS_CERT_FILE: 'cert.pem' }), /MQTT_TLS_KEY_FILE is not set/);
 });
 
+test("HTTP's TLS needs certificate and key, and client certificates need both TLS and their issuers", () => {
+  assert.throws(() => readConfig({ HTTP_TLS_KEY_FILE: 'key.pem' }), /HTTP_TLS_CERT_FILE is not set/);
+  assert.throws(() => readConfig({ HTTP_CLIENT_CA_FILE: 'ca.pem' }), /HTTP_CLIENT_CA_FILE needs TLS/);
+  const tls = { HTTP_TLS_CERT_FILE: 'cert.pem', HTTP_TLS_KEY_FILE: 'key.pem' };
+  assert.throws(
+    () => readConfig({ ...tls, HTTP_CLIENT_CERT: 'required' }),
+    /HTTP_CLIENT_CERT needs to know the issuers/,
+  );
+  const mutual = { ...tls, HTTP_CLIENT_CA_FILE: 'ca.pem', HTTP_CLIENT_CERT: 'required' };
+  assert.equal(readConfig(mutual).HTTP_CLIENT_CERT, 'required');
+});
+
 test('loopback is what only this machine reaches', () => {
   assert.deepEqual(['127.0.0.1', '127.1.2.3', '::1', 'localhost'].map(isLoopback), [true, true, true, true]);
   assert.deepEqual(['0.0.0.0', '::', '10.0.0.1', '127.example.org', ''].map(isLoopback), [
