@@ -83,6 +83,25 @@ test('when time runs low what is done is committed, and the rest is reported', a
   );
 });
 
+test('environments that get the same batch at the same time do it once together, whoever wins', async () => {
+  const world = createWorld(1);
+  for (let n = 1; n <= 20; n++) write(world.kafka, entry(`e${n}`, 1));
+  const environments = [world.environment(), world.environment(), world.environment()];
+  for (let from = 0; from < 20; from += 5) {
+    const event = eventOf(delivered(world).slice(from, from + 5));
+    let undone = environments;
+    for (let rounds = 0; undone.length > 0; rounds++) {
+      assert.ok(rounds < 20, 'they do not stand in each other’s way for ever');
+      const answers = await Promise.all(undone.map((handler) => handler.handle(event, contextOf())));
+      undone = undone.filter((_, i) => answers[i]?.batchItemFailures.length !== 0);
+    }
+  }
+  assert.deepEqual(
+    sums(world),
+    Array.from({ length: 20 }, (_, n) => [`e${n + 1}`, n + 1]),
+  );
+});
+
 test('while Kafka is away the whole batch is to be delivered again, and is done once Kafka is back', async () => {
   const world = createWorld(2);
   write(world.kafka, entry('e1', 5), 0);
