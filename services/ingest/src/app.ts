@@ -51,7 +51,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.decorateRequest('allowance', null);
   // The contracts check bodies, in one pass and with every fault; the schemas are for the OpenAPI text.
   app.setValidatorCompiler(() => () => true);
-  registerProblemHandlers(app, logger);
+  registerProblemHandlers(app, { logger, metrics: ingestMetrics });
   registerBodyParsers(app, limits.bodyMsMax);
   await app.register(swagger, { openapi: openapiInfo({ access: apiKeys !== undefined }) });
 
@@ -61,7 +61,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     decisions?.stop();
   });
   const { signal } = stopping;
-  const guard = createGuard({ apiKeys, nowMs, metrics: ingestMetrics });
+  const guard = createGuard({ apiKeys, nowMs });
   const wireOptions = (maxAgeMs: number): WireOptions => ({ nowMs: nowMs(), maxAgeMs, tokenizeCard });
   const countsOf = (kind: EventKindName) => createEventCounts(ingestMetrics, kind, 'http');
   const extras = { decisions, keys: createPaymentKeys() };

@@ -21,7 +21,7 @@ export interface IngestMetrics {
   readonly willsLost: Counter;
   /** Dead letters that were sent again, or why not. */
   readonly redriven: Counter<'result'>;
-  /** Requests that ended before their body was looked at; `reason` is the status. */
+  /** Whole requests, for other reasons than the events in them; `reason` is the status. */
   readonly httpRefused: Counter<'reason'>;
   readonly httpConnectionsDropped: Counter;
   readonly reloads: Counter<'file' | 'result'>;
@@ -69,7 +69,7 @@ export function createIngestMetrics(metrics: Metrics): IngestMetrics {
     }),
     httpRefused: metrics.counter({
       name: 'ingest_http_refused_total',
-      help: 'HTTP requests refused for who sent them, how many, or their form, by status.',
+      help: 'HTTP requests refused as a whole (who sent them, how many, their form, Kafka away), by status.',
       labels: ['reason'],
     }),
     httpConnectionsDropped: metrics.counter({

@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiKey, ApiKeys } from '../access/api-keys.ts';
 import type { Scope } from '../event-kinds.ts';
-import type { IngestMetrics } from '../metrics.ts';
 import { createCertificateReader } from './client-certificate.ts';
 import { HttpProblem, problem } from './problems.ts';
 import { type Allowance, admit } from './rate-limit.ts';
@@ -20,11 +19,10 @@ export interface GuardOptions {
   /** Not given: every caller may do everything (loopback only). */
   readonly apiKeys: ApiKeys | undefined;
   readonly nowMs: () => number;
-  readonly metrics: Pick<IngestMetrics, 'httpRefused'>;
 }
 
 /** Keys come as `Authorization: Bearer <key>` or `X-Api-Key: <key>`; without one, a client certificate may stand for it. */
-export function createGuard({ apiKeys, nowMs, metrics }: GuardOptions): Guard {
+export function createGuard({ apiKeys, nowMs }: GuardOptions): Guard {
   if (apiKeys === undefined) return () => {};
   const certificateOf = createCertificateReader();
 
@@ -36,15 +34,10 @@ export function createGuard({ apiKeys, nowMs, metrics }: GuardOptions): Guard {
   }
 
   return (request, reply, scope) => {
-    try {
-      const key = keyOf(request, apiKeys);
-      if (key === undefined) throw unauthorized();
-      if (!key.scopes.has(scope)) throw forbidden(scope);
-      if (key.bucket !== undefined) request.allowance = admit(key.bucket, reply, nowMs);
-    } catch (error) {
-      if (error instanceof HttpProblem) metrics.httpRefused.inc({ reason: String(error.statusCode) });
-      throw error;
-    }
+    const key = keyOf(request, apiKeys);
+    if (key === undefined) throw unauthorized();
+    if (!key.scopes.has(scope)) throw forbidden(scope);
+    if (key.bucket !== undefined) request.allowance = admit(key.bucket, reply, nowMs);
   };
 }
 

@@ -4,6 +4,7 @@ import { createRouteMethods, type Logger } from '@millrace/observability';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { IngestError } from '../errors.ts';
 import { sentenceOf } from '../intake.ts';
+import type { IngestMetrics } from '../metrics.ts';
 
 /** An answer that refuses a request: RFC 9457 problem details. `detail` names the remedy. */
 export interface ProblemDetails {
@@ -53,7 +54,10 @@ export function sendProblem(reply: FastifyReply, details: ProblemDetails): Fasti
 }
 
 /** One place where errors become answers; a 5xx tells nothing of the inside, the log does. */
-export function registerProblemHandlers(app: FastifyInstance, logger: Logger): void {
+export function registerProblemHandlers(
+  app: FastifyInstance,
+  { logger, metrics }: { readonly logger: Logger; readonly metrics: Pick<IngestMetrics, 'httpRefused'> },
+): void {
   const methods = createRouteMethods();
   app.addHook('onRoute', (route) => methods.add(route));
   function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -73,6 +77,7 @@ export function registerProblemHandlers(app: FastifyInstance, logger: Logger): v
     if (error instanceof HttpProblem)
       for (const [name, value] of Object.entries(error.headers)) reply.header(name, value);
     const details = problemFor(error, request);
+    metrics.httpRefused.inc({ reason: String(details.status) });
     if (details.status === 500) {
       logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed');
     }
