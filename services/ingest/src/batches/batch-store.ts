@@ -1,15 +1,27 @@
 import type { BatchProgress, Topics } from '@millrace/contracts';
 import type { Kafka } from '@millrace/kafka';
 import { type Marks, openMarks } from '../compacted-marks.ts';
+import { IngestError } from '../errors.ts';
 import { openProgressLog, type ProgressLog } from '../progress-log.ts';
 
 /** Batches that `recent` knows; older ones are looked up one by one. */
 export const RECENT_BATCHES_MAX = 1_000;
 
+/** The right of a sender to write a batch, which ends when a later sender claims it. */
+export interface BatchClaim {
+  readonly batchId: string;
+  /**
+   * Fences every other sender of the batch, in whatever process it is.
+   * @throws {IngestError} `unavailable`, or `taken-over` when a later sender has claimed the batch here
+   */
+  openLog(): Promise<ProgressLog<BatchProgress>>;
+  release(): void;
+}
+
 /** What is known of batches, as it is in Kafka. All reject with `IngestError` `unavailable` when Kafka is away. */
 export interface BatchStore {
-  /** Fences every other sender of the batch. */
-  openLog(batchId: string): Promise<ProgressLog<BatchProgress>>;
+  /** Of the senders in this process the last one to claim a batch has it, whoever is quicker to open its log. */
+  claim(batchId: string): BatchClaim;
   progressOf(batchId: string): Promise<BatchProgress | undefined>;
   /** The newest first. */
   recent(): Promise<BatchProgress[]>;
@@ -28,6 +40,32 @@ export function createBatchStore({ kafka, topics, nowMs }: BatchStoreOptions): B
   const recentById = new Map<string, BatchProgress>();
   let isComplete = true;
   let following: Promise<Marks> | undefined;
+  const claims = new Map<string, { holder: BatchClaim; opening: Promise<unknown> }>();
+
+  function claim(batchId: string): BatchClaim {
+    const holder: BatchClaim = {
+      batchId,
+      async openLog() {
+        // A sender that was killed may just be opening its log: its opening must not come after ours.
+        await entry.opening;
+        if (entry.holder !== holder) throw new IngestError('taken-over', `Batch ${batchId} has a later sender.`);
+        const opened = openProgressLog({
+          ...{ kafka, contract, nowMs },
+          transactionalId: `${contract.name}.${batchId}`,
+          isWanted: (key) => key === batchId,
+        });
+        entry.opening = Promise.allSettled([opened]);
+        return opened;
+      },
+      release() {
+        if (entry.holder === holder) claims.delete(batchId);
+      },
+    };
+    const entry = claims.get(batchId) ?? { holder, opening: Promise.resolve() };
+    entry.holder = holder;
+    claims.set(batchId, entry);
+    return holder;
+  }
 
   function onMark(key: string, mark: BatchProgress | undefined): void {
     recentById.delete(key);
@@ -79,14 +117,7 @@ export function createBatchStore({ kafka, topics, nowMs }: BatchStoreOptions): B
   }
 
   return {
-    openLog: (batchId) =>
-      openProgressLog({
-        kafka,
-        contract,
-        transactionalId: `${contract.name}.${batchId}`,
-        nowMs,
-        isWanted: (key) => key === batchId,
-      }),
+    claim,
     async progressOf(batchId) {
       await catchUp();
       return recentById.get(batchId) ?? (isComplete ? undefined : lookUp(batchId));

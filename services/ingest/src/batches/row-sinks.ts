@@ -4,7 +4,7 @@ import { IngestError } from '../errors.ts';
 import { STALL_MS_MAX } from '../http/event-stream.ts';
 import type { ProgressLog } from '../progress-log.ts';
 import type { EventsOfTopic, Publisher } from '../publisher.ts';
-import type { BatchStore } from './batch-store.ts';
+import type { BatchClaim } from './batch-store.ts';
 
 /** What is settled of a batch, itself included. */
 export type Settled = Omit<BatchProgress, 'batch_id' | 'kind' | 'mapping_sha256' | 'started_at' | 'updated_at'>;
@@ -46,14 +46,10 @@ export function createPublishSink(publisher: Publisher, traceparent: string | un
   };
 }
 
-export interface BatchIdentity {
-  readonly batchId: string;
+export interface ProgressSinkOptions {
+  readonly claim: BatchClaim;
   readonly kind: string;
   readonly mappingSha256: string | undefined;
-}
-
-export interface ProgressSinkOptions extends BatchIdentity {
-  readonly store: Pick<BatchStore, 'openLog'>;
   readonly nowMs: () => number;
   readonly traceparent: string | undefined;
 }
@@ -65,11 +61,12 @@ const REOPEN_WAIT_MS = 200;
  * was committed, the log is opened anew, which ends it one way or the other, and its last mark tells which. A sender
  * that comes later takes the batch over: the earlier one's next chunk is refused (`taken-over`).
  *
- * @throws {IngestError} `unavailable`
+ * @throws {IngestError} `unavailable`, `taken-over`
  */
 export async function openProgressSink(options: ProgressSinkOptions): Promise<RowSink> {
-  const { store, batchId, nowMs, traceparent } = options;
-  let log = await reopened(store, batchId, performance.now() + STALL_MS_MAX);
+  const { claim, nowMs, traceparent } = options;
+  const { batchId } = claim;
+  let log = await opened(claim, performance.now() + STALL_MS_MAX);
   const found = log.get(batchId);
   const startedAtMs = found?.started_at ?? nowMs();
 
@@ -95,7 +92,7 @@ export async function openProgressSink(options: ProgressSinkOptions): Promise<Ro
         if (!isWorthWaiting(error) || performance.now() > deadlineMs) throw error;
       }
       await log.close();
-      log = await reopened(store, batchId, deadlineMs);
+      log = await opened(claim, deadlineMs);
       const now = log.get(batchId);
       if (now !== undefined && isSame(now, mark)) return;
       if (!isSame(now, before))
@@ -106,14 +103,10 @@ export async function openProgressSink(options: ProgressSinkOptions): Promise<Ro
   return { resumed: found, settle, close: () => log.close() };
 }
 
-async function reopened(
-  store: Pick<BatchStore, 'openLog'>,
-  batchId: string,
-  deadlineMs: number,
-): Promise<ProgressLog<BatchProgress>> {
+async function opened(claim: BatchClaim, deadlineMs: number): Promise<ProgressLog<BatchProgress>> {
   for (;;) {
     try {
-      return await store.openLog(batchId);
+      return await claim.openLog();
     } catch (error) {
       if (!isWorthWaiting(error) || performance.now() > deadlineMs) throw error;
       await sleep(REOPEN_WAIT_MS);

@@ -106,7 +106,22 @@ async function openSink(runner: BatchRunner, batch: BatchRequest, request: Fasti
   const known = await runner.store.progressOf(batchId);
   // Before the log is opened: who sends something else must not stop the sender of the batch.
   if (known !== undefined && (known.kind !== kind || known.mapping_sha256 !== mappingSha256)) throw differs(batchId);
-  return openProgressSink({ store: runner.store, batchId, kind, mappingSha256, nowMs: runner.nowMs, traceparent });
+  // Nobody is there any more, and somebody else may have begun where this one stopped.
+  if (request.raw.destroyed) throw new IngestError('closed', 'The sender has gone.');
+  const claim = runner.store.claim(batchId);
+  try {
+    const sink = await openProgressSink({ claim, kind, mappingSha256, nowMs: runner.nowMs, traceparent });
+    return {
+      ...sink,
+      async close() {
+        await sink.close();
+        claim.release();
+      },
+    };
+  } catch (error) {
+    claim.release();
+    throw isTakenOver(error) ? takenOver(batchId, {}) : error;
+  }
 }
 
 async function opened(open: () => Promise<OpenFile>): Promise<OpenFile> {
@@ -151,10 +166,7 @@ function answerOf(batch: BatchRequest, result: BatchResult, unusedColumns: reado
 
 function failureOf(failure: unknown, batch: BatchRequest, answer: object, request: FastifyRequest): HttpProblem {
   if (failure instanceof FileFault) return faultProblem(failure, answer);
-  if (failure instanceof IngestError && failure.code === 'taken-over') {
-    const detail = `Another sender has taken over batch ${batch.batchId}. See GET /v1/batches/${batch.batchId} for how far it is; send one batch from one place.`;
-    return new HttpProblem(problem(409, 'batch-taken-over', 'Batch taken over', detail, { ...answer }));
-  }
+  if (isTakenOver(failure)) return takenOver(batch.batchId, answer);
   return new HttpProblem({ ...problemFor(failure, request), ...answer });
 }
 
@@ -172,6 +184,15 @@ function faultProblem(fault: FileFault, answer: object): HttpProblem {
     ...where,
   });
   return new HttpProblem({ ...details, ...answer });
+}
+
+function isTakenOver(error: unknown): boolean {
+  return error instanceof IngestError && error.code === 'taken-over';
+}
+
+function takenOver(batchId: string | undefined, answer: object): HttpProblem {
+  const detail = `Another sender has taken over batch ${batchId}. GET /v1/batches/${batchId} tells how far it is; send one batch from one place.`;
+  return new HttpProblem(problem(409, 'batch-taken-over', 'Batch taken over', detail, { ...answer }));
 }
 
 function differs(batchId: string): HttpProblem {

@@ -106,7 +106,11 @@ function compileEvent(kind: EventKind, rules: EventRules, context: CompileContex
   const fields = Object.entries(rulesByField).map(([field, rule]) => compileTarget(field, rule, targets, context));
   for (const name of targets.required) {
     const isGiven = Object.keys(rulesByField).some((field) => field === name || field.startsWith(`${name}.`));
-    if (!isGiven) faults.push({ field: `${path}fields`, message: `has no rule for ${name}, which every event needs` });
+    if (!isGiven)
+      faults.push({
+        field: `${path}fields`,
+        message: `has no rule for ${name}, and without a mapping the file no such column; every event needs it`,
+      });
   }
   const takes = compileWhen(rules.when, context);
   const attributes = compileAttributes(rules.attributes ?? [], targets, context);
