@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test';
-import { createTopics } from '@millrace/contracts';
+import { createTopics, type Topics } from '@millrace/contracts';
 import type { OutRecord, Producer, TopicBatch } from '@millrace/kafka';
 import { createLogger, createMetrics, Health } from '@millrace/observability';
 import { type AppOptions, createApp } from '../src/app.ts';
@@ -112,6 +112,8 @@ export async function createIngest(
     nowMs?: () => number;
     decisions?: AppOptions['decisions'];
     redriver?: AppOptions['redriver'];
+    batches?: AppOptions['batches'];
+    topics?: Topics;
     routes?: MqttRoutes;
   } = {},
 ) {
@@ -129,16 +131,17 @@ export async function createIngest(
   const tokenizeCard = createCardTokenizer('a secret of the tests that is long enough');
   const nowMs = options.nowMs ?? (() => NOW_MS);
   const common = { publisher, tokenizeCard, nowMs, logger, metrics, ingestMetrics, health };
-  const { apiKeys, tls, decisions, redriver } = options;
+  const { apiKeys, tls, decisions, redriver, batches } = options;
   const limits = { ...HTTP_LIMITS, ...options.httpLimits };
   const app = await createApp({
     ...common,
-    kinds: createEventKinds(topics),
+    kinds: createEventKinds(options.topics ?? topics),
     apiKeys,
     tls,
     limits,
     decisions,
     redriver,
+    batches,
   });
   t.after(async () => {
     producer.release();
