@@ -88,9 +88,19 @@ function readTelemetry(topic: TelemetryTopic, text: string, payload: Uint8Array,
   for (const element of input) {
     const result = readReading(topic, element, options);
     if (result.ok) readings.push(result.reading);
-    else refusals.push({ reason: result.reason, message: result.message, bytes: Buffer.from(JSON.stringify(element)) });
+    else refusals.push({ reason: result.reason, message: result.message, bytes: bytesOf(element, payload) });
   }
   return { readings, refusals };
+}
+
+/** An element by itself. One that is nested deeper than the stack can be read, but not written: then it is the payload. */
+function bytesOf(element: unknown, payload: Uint8Array): Uint8Array {
+  try {
+    return Buffer.from(JSON.stringify(element));
+  } catch (error) {
+    if (error instanceof RangeError) return payload;
+    throw error;
+  }
 }
 
 export type ReadingResult =

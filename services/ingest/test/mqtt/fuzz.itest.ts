@@ -10,7 +10,14 @@ import type { MqttClient } from 'mqtt';
 import { WebSocket } from 'ws';
 import { READING } from '../fixtures.ts';
 import { hostileChunks } from './hostile-bytes.ts';
-import { createAuthority, createListener, until } from './listener-fixture.ts';
+import {
+  connectPacket,
+  createAuthority,
+  createListener,
+  createRawDevice,
+  publishPacket,
+  until,
+} from './listener-fixture.ts';
 
 const CONNECTIONS = 300;
 const ROUNDS = 4;
@@ -149,4 +156,21 @@ test('thousands of connections that are half open: a good device comes in and is
   await until(isQuiet);
   await serves();
   await until(() => resources() <= before);
+});
+
+test('JSON that is nested deeper than a stack, and names that reach a prototype, are dead letters like any other', async (t) => {
+  const { listener, values } = await createListener(t);
+  const device = createRawDevice(t, listener.ports.port);
+  device.send(connectPacket('device-1'));
+  const lists = '['.repeat(100_000) + ']'.repeat(100_000);
+  const objects = `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`;
+  const names = '{"__proto__":{"a":1},"constructor":{"prototype":1},"metrics":{"__proto__":1}}';
+  const payloads = [lists, objects, names, `{"metrics":${lists}}`, `{"attributes":${objects}}`, `{"online":${lists}}`];
+  const all = [...payloads, ...payloads.map((payload) => `[${payload}]`)];
+  for (const [index, payload] of all.entries()) device.send(publishPacket(2 * index + 1, { payload }));
+  const topic = 'devices/device-1/status';
+  for (const [index, payload] of all.entries()) device.send(publishPacket(2 * index + 2, { payload, topic }));
+  assert.equal((await device.answers(1 + 2 * all.length)).length, 1 + 2 * all.length);
+  assert.deepEqual(new Set(values().map(([kafkaTopic]) => kafkaTopic)), new Set(['dead-letters']));
+  assert.equal(values().length, 2 * all.length);
 });
