@@ -96,7 +96,10 @@ export const BatchProgress = Type.Object({
   batch_id: field.id('The batch; the key of the record.'),
   kind: field.name('What the batch is of: payments, labels, ...'),
   mapping_sha256: Type.Optional(
-    Type.String({ pattern: '^[0-9a-f]{64}$', description: 'Of the mapping, without which the rows mean something else.' }),
+    Type.String({
+      pattern: '^[0-9a-f]{64}$',
+      description: 'Of the mapping, without which the rows mean something else.',
+    }),
   ),
   last_line_settled: Type.Integer({
     minimum: 0,

@@ -99,9 +99,7 @@ export function createTopic<K extends SchemaName>(
   };
 }
 
-const KEPT: Readonly<
-  Record<Keep, Pick<TopicContract<unknown>, 'retentionMs' | 'retentionBytes' | 'cleanupPolicy'>>
-> = {
+const KEPT: Readonly<Record<Keep, Pick<TopicContract<unknown>, 'retentionMs' | 'retentionBytes' | 'cleanupPolicy'>>> = {
   stream: { retentionMs: -1, retentionBytes: RETENTION_BYTES_PER_PARTITION, cleanupPolicy: 'delete' },
   table: { retentionMs: -1, retentionBytes: -1, cleanupPolicy: 'compact' },
   letters: {
