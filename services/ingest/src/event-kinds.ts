@@ -27,7 +27,13 @@ export const EVENT_KINDS = ['payments', 'telemetry', 'labels', 'customers', 'mer
 export type EventKindName = (typeof EVENT_KINDS)[number];
 
 /** What an API key may be allowed to do. */
-export const SCOPES = ['payments:write', 'telemetry:write', 'labels:write', 'reference:write', 'redrive:write'] as const;
+export const SCOPES = [
+  'payments:write',
+  'telemetry:write',
+  'labels:write',
+  'reference:write',
+  'redrive:write',
+] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** Everything that ingest needs to know about one kind of event. */
