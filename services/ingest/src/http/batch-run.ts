@@ -107,7 +107,7 @@ async function openSink(runner: BatchRunner, batch: BatchRequest, request: Fasti
   // Before the log is opened: who sends something else must not stop the sender of the batch.
   if (known !== undefined && (known.kind !== kind || known.mapping_sha256 !== mappingSha256)) throw differs(batchId);
   // Nobody is there any more, and somebody else may have begun where this one stopped.
-  if (request.raw.destroyed) throw new IngestError('closed', 'The sender has gone.');
+  if (request.raw.socket.destroyed) throw new IngestError('closed', 'The sender has gone.');
   const claim = runner.store.claim(batchId);
   try {
     const sink = await openProgressSink({ claim, kind, mappingSha256, nowMs: runner.nowMs, traceparent });

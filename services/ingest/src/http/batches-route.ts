@@ -83,7 +83,8 @@ function registerPost(app: FastifyInstance, options: BatchesRouteOptions): void 
     );
     for (const scope of new Set(scopes)) guard(request, reply, scope);
     const answer = await runBatch(runner, batch, form.file, { request, reply });
-    if (!request.raw.complete) return answer;
+    // A batch that was done before is answered without a look at the file.
+    if (!form.file.readableEnded) return answer;
     const ignored = await form.ignoredParts();
     return ignored.length === 0 ? answer : { ...answer, ignored_parts: ignored };
   }

@@ -49,23 +49,40 @@ export async function openFile(
   format: FileFormat,
   csv: CsvFormat = {},
 ): Promise<OpenFile> {
-  const inflated = await inflate(bytes);
-  if (format === 'parquet') {
-    const spooled = await spool(inflated);
-    try {
-      return { source: await openParquet(spooled.handle, spooled.bytes), close: () => spooled.close() };
-    } catch (error) {
-      await spooled.close();
-      throw error;
-    }
+  const iterator = bytes[Symbol.asyncIterator]();
+  const streams: Readable[] = [];
+  /** Whoever gives the bytes is told that no more are wanted; it may be waiting for some itself, and is not waited for. */
+  const stop = () => {
+    for (const stream of streams) stream.destroy();
+    Promise.resolve(iterator.return?.()).catch(() => undefined); // a failure of what nobody reads any more
+  };
+  try {
+    const inflated = await inflate(iterator, streams);
+    if (format === 'parquet') return await openSpooled(inflated, stop);
+    const source = format === 'csv' ? await openCsv(inflated, csv) : openNdjson(inflated);
+    return { source: { ...source, rows: withGzipFaults(source.rows) }, close: async () => stop() };
+  } catch (error) {
+    stop();
+    throw asGzipFault(error);
   }
-  const source = format === 'csv' ? await openCsv(inflated, csv) : openNdjson(inflated);
-  return { source: { ...source, rows: withGzipFaults(source.rows) }, close: async () => {} };
+}
+
+async function openSpooled(bytes: Readable, stop: () => void): Promise<OpenFile> {
+  const spooled = await spool(bytes);
+  const close = async () => {
+    stop();
+    await spooled.close();
+  };
+  try {
+    return { source: await openParquet(spooled.handle, spooled.bytes), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 /** The bytes themselves, or what they inflate to. */
-async function inflate(bytes: AsyncIterable<Buffer>): Promise<Readable> {
-  const iterator = bytes[Symbol.asyncIterator]();
+async function inflate(iterator: AsyncIterator<Buffer>, streams: Readable[]): Promise<Readable> {
   const parts: Buffer[] = [];
   let length = 0;
   while (length < 2) {
@@ -76,9 +93,14 @@ async function inflate(bytes: AsyncIterable<Buffer>): Promise<Readable> {
   }
   const head = Buffer.concat(parts);
   const all = Readable.from(joined(head, iterator), { objectMode: false });
+  // What fails after it was stopped concerns nobody; until then whoever reads it hears of it, too.
+  all.on('error', () => undefined);
+  streams.push(all);
   if (head[0] !== 0x1f || head[1] !== 0x8b) return all;
   const gunzip = createGunzip({ chunkSize: 64 * 1024 });
   all.once('error', (error) => gunzip.destroy(error));
+  gunzip.on('error', () => undefined);
+  streams.push(gunzip);
   return all.pipe(gunzip);
 }
 
