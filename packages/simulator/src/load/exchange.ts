@@ -58,14 +58,16 @@ export function exchange({ url, method, headers, body, signal }: Exchange): Prom
 }
 
 async function send(request: ClientRequest, body: AsyncIterable<Buffer>, isAnswered: () => boolean): Promise<void> {
+  const over = endOf(request);
   for await (const chunk of body) {
     if (isAnswered() || request.destroyed) return;
-    if (!request.write(chunk)) await Promise.race([once(request, 'drain'), closed(request)]);
+    if (!request.write(chunk)) await Promise.race([once(request, 'drain'), over]);
   }
   if (!isAnswered()) request.end();
 }
 
-function closed(request: ClientRequest): Promise<void> {
+/** Answered, or closed: there is nothing more to send. */
+function endOf(request: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
     request.once('close', () => resolve());
     request.once('response', () => resolve());
