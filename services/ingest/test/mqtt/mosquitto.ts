@@ -35,7 +35,6 @@ const DEFAULT_LINES = [`user ${userInfo().username}`, 'allow_anonymous true', 'm
 export async function createMosquitto(t: TestContext, options: MosquittoOptions = {}): Promise<Mosquitto> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'mosquitto-'));
-  t.after(() => rm(folder, { recursive: true }));
   const configFile = join(folder, 'mosquitto.conf');
   for (const [name, content] of Object.entries(options.files ?? {})) await writeFile(join(folder, name), content);
   let broker: ChildProcess | undefined;
@@ -51,7 +50,11 @@ export async function createMosquitto(t: TestContext, options: MosquittoOptions 
     await Promise.race([accepting(port), failed(broker)]);
   }
 
-  t.after(() => stop(broker, 'SIGTERM'));
+  // In this order: while it runs it writes into the folder.
+  t.after(async () => {
+    await stop(broker, 'SIGTERM');
+    await rm(folder, { recursive: true });
+  });
   await start(options.lines ?? []);
   return {
     url: `${options.protocol ?? 'mqtt'}://${options.protocol === 'mqtts' ? 'localhost' : '127.0.0.1'}:${port}`,
