@@ -16,6 +16,7 @@ import type { OutRecord, TopicBatch, TopicPartition } from './types.ts';
 const BATCH_BYTES_MAX = 900 * 1024;
 const RETRY_WAIT_MS_MIN = 10;
 const RETRY_WAIT_MS_MAX = 500;
+const MARKERS_WAIT_MS = 2;
 const DUPLICATE_SEQUENCE_NUMBER = 46;
 /**
  * Answers after which the same bytes may be sent again: unknown topic (the metadata has not arrived), no leader or
@@ -104,6 +105,12 @@ export class BatchWriter {
       if (unwritten.length === 0) return;
       if (Date.now() + waitMs > deadlineMs) throw toKafkaError(cause, `produce to ${unwritten[0]?.topic}`);
       pending = unwritten;
+      if ((cause as { type?: string }).type === 'CONCURRENT_TRANSACTIONS') {
+        // The broker has waited for the markers itself before it said so, and nothing is wrong with the connection.
+        await sleep(MARKERS_WAIT_MS);
+        waitMs = RETRY_WAIT_MS_MIN;
+        continue;
+      }
       await sleep(waitMs);
       await tryToReconnect(this.#cluster, cause);
     }

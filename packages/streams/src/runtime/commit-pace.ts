@@ -1,7 +1,7 @@
 /** Commits that are remembered: enough to outvote a few, and few enough to follow what happens to the cluster. */
 const REMEMBERED = 9;
 /** Of a task that has caught up: so many times as long as a commit takes lies between the starts of two commits. */
-const COMMIT_DURATIONS_APART = 3;
+const COMMIT_DURATIONS_APART = 5;
 
 /**
  * When the next commit is due. Behind a backlog the whole interval passes, so that a commit is shared by many records. A

@@ -9,16 +9,16 @@ test('before anything is known, and behind a backlog, the whole interval passes'
   assert.equal(pace.apartMs(false), 100);
 });
 
-test('a task that has caught up commits after three times what a commit takes', () => {
+test('a task that has caught up commits after five times what a commit takes', () => {
   const pace = new CommitPace(100);
   pace.took(6);
-  assert.equal(pace.apartMs(true), 18);
+  assert.equal(pace.apartMs(true), 30);
 });
 
 test('some slow commits among quick ones change nothing', () => {
   const pace = new CommitPace(100);
   for (const durationMs of [5, 5, 80, 6, 90, 5, 70, 6, 5]) pace.took(durationMs);
-  assert.equal(pace.apartMs(true), 18);
+  assert.equal(pace.apartMs(true), 30);
 });
 
 test('where commits have become slow, the interval is the longest that passes, and quick ones bring it back', () => {
@@ -27,5 +27,5 @@ test('where commits have become slow, the interval is the longest that passes, a
   for (let i = 0; i < 5; i++) pace.took(60);
   assert.equal(pace.apartMs(true), 100);
   for (let i = 0; i < 5; i++) pace.took(4);
-  assert.equal(pace.apartMs(true), 12);
+  assert.equal(pace.apartMs(true), 20);
 });
