@@ -159,6 +159,7 @@ export function problemAnswer(description: string): { description: string } {
 }
 export const problemAnswers = {
   400: problemAnswer('A parameter is not right; `problems` name field and remedy.'),
+  431: problemAnswer('The URL and the headers are too long together.'),
   503: problemAnswer('The store is starting or away, or the question took too long: after Retry-After seconds.'),
 };
 export const notFoundAnswer = {
