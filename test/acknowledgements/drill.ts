@@ -1,11 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createTopics } from '@millrace/contracts';
 import { fetchKafkaJars, kafkaPart, Part } from '@millrace/local-stack';
-import { freePortBase, get, randomOf, readCommitted } from '@millrace/test-platform';
+import { freePortBase, get, randomOf, readCommitted, residentMib } from '@millrace/test-platform';
 import { sendPayments } from './http-sender.ts';
 import { idOf, Ledger } from './ledger.ts';
 import { publishReadings } from './mqtt-sender.ts';
@@ -66,7 +65,7 @@ export async function drill({ kills, seed, dataDir, say }: DrillOptions): Promis
   const readings = new Ledger();
   let rssMibPeak = 0;
   const memory = setInterval(() => {
-    rssMibPeak = Math.max(rssMibPeak, rssMibOf(ingest.pid));
+    rssMibPeak = Math.max(rssMibPeak, residentMib().get(ingest.pid ?? 0) ?? 0);
   }, MEMORY_EVERY_MS);
   try {
     await kafka.start();
@@ -200,13 +199,6 @@ async function idsIn(kafka: string, topic: string, idOfValue: (value: RawEvent) 
     ids.push(idOfValue(JSON.parse(String(value))));
   });
   return [...partitions.values()];
-}
-
-function rssMibOf(pid: number | undefined): number {
-  if (pid === undefined) return 0;
-  const lines = execFileSync('ps', ['-eo', 'pid=,rss='], { encoding: 'utf8' }).trim().split('\n');
-  const line = lines.map((text) => text.trim().split(/\s+/).map(Number)).find(([id]) => id === pid);
-  return Math.round((line?.[1] ?? 0) / 1_024);
 }
 
 function between({ from, to }: { readonly from: number; readonly to: number }, random: () => number): number {

@@ -1,8 +1,6 @@
 // npm run test:acknowledgements -- [--kills N] [--seed N] [--json]    see README.md
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { runDrill, SEED_MAX, wholeNumber } from '@millrace/test-platform';
 import { type DrillResult, drill } from './drill.ts';
 import type { Verdict } from './verify.ts';
 
@@ -15,26 +13,12 @@ const flags = readFlags(process.argv.slice(2));
 if (flags === undefined) {
   process.exitCode = 2;
 } else {
-  const startedMs = performance.now();
-  const say = (line: string) =>
-    console.log(`${((performance.now() - startedMs) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
-  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-acknowledgements-'));
-  const ok = await drill({ ...flags, dataDir, say }).then(
-    (result) => {
-      print(result, flags.json);
-      return result.ok;
-    },
-    (error: unknown) => {
-      console.error(error);
-      return false;
-    },
+  await runDrill(
+    'acknowledgements',
+    flags.seed,
+    (place) => drill({ ...flags, ...place }),
+    (result) => print(result, flags.json),
   );
-  if (ok) {
-    await rm(dataDir, { recursive: true, force: true });
-  } else {
-    console.error(`seed ${flags.seed}; logs and data of this drill are kept in ${dataDir}`);
-    process.exitCode = 1;
-  }
 }
 
 /** Undefined after a wrong flag, which has then been explained. */
@@ -43,8 +27,8 @@ function readFlags(args: string[]): { kills: number; seed: number; json: boolean
   try {
     const { values } = parseArgs({ args, options: { kills: text, seed: text, json: { type: 'boolean' } } });
     return {
-      kills: whole('--kills', values.kills ?? '20', 3, 1_000),
-      seed: whole('--seed', values.seed ?? String(Date.now() % 1_000_000), 0, 2 ** 32 - 1),
+      kills: wholeNumber('--kills', values.kills ?? '20', 3, 1_000),
+      seed: wholeNumber('--seed', values.seed ?? String(Date.now() % 1_000_000), 0, SEED_MAX),
       json: values.json ?? false,
     };
   } catch (error) {
@@ -52,12 +36,6 @@ function readFlags(args: string[]): { kills: number; seed: number; json: boolean
     console.error(`${error.message}\n${USAGE}`);
     return undefined;
   }
-}
-
-function whole(flag: string, text: string, min: number, max: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new TypeError(`${flag} takes a whole number from ${min} to ${max}, not "${text}"`);
 }
 
 function print(result: DrillResult, json: boolean): void {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { SEED_MAX, wholeNumber } from '@millrace/test-platform';
 
 export interface DrillFlags {
   /** Rounds of the long form; undefined for the short one. */
@@ -14,7 +15,6 @@ const USAGE = `usage: npm run test:faults -- [--rounds N] [--seed N] [--json]
   --json          the result as one JSON object in the last line`;
 
 const ROUNDS_MAX = 10_000;
-const SEED_MAX = 2 ** 32 - 1;
 
 /** Undefined after a wrong flag, which has then been explained. */
 export function readFlags(args: readonly string[]): DrillFlags | undefined {
@@ -22,8 +22,8 @@ export function readFlags(args: readonly string[]): DrillFlags | undefined {
   try {
     const { values } = parseArgs({ args: [...args], options: { rounds: text, seed: text, json: { type: 'boolean' } } });
     return {
-      rounds: values.rounds === undefined ? undefined : whole('--rounds', values.rounds, 1, ROUNDS_MAX),
-      seed: values.seed === undefined ? Date.now() % 1_000_000 : whole('--seed', values.seed, 0, SEED_MAX),
+      rounds: values.rounds === undefined ? undefined : wholeNumber('--rounds', values.rounds, 1, ROUNDS_MAX),
+      seed: values.seed === undefined ? Date.now() % 1_000_000 : wholeNumber('--seed', values.seed, 0, SEED_MAX),
       json: values.json ?? false,
     };
   } catch (error) {
@@ -31,10 +31,4 @@ export function readFlags(args: readonly string[]): DrillFlags | undefined {
     console.error(`${error.message}\n${USAGE}`);
     return undefined;
   }
-}
-
-function whole(flag: string, text: string, min: number, max: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new TypeError(`${flag} takes a whole number from ${min} to ${max}, not "${text}"`);
 }

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { type Platform, SERVICES, type Service } from '@millrace/test-platform';
+import { type Platform, residentMib, SERVICES, type Service } from '@millrace/test-platform';
 
 const EVERY_MS = 2_000;
 
@@ -13,12 +12,10 @@ export interface MemoryWatch {
 export function watchMemory(platform: Platform): MemoryWatch {
   const peaks = new Map<Service, number>();
   const timer = setInterval(() => {
-    const lines = execFileSync('ps', ['-eo', 'pid=,rss='], { encoding: 'utf8' }).trim().split('\n');
-    const rssOf = new Map(lines.map((line) => line.trim().split(/\s+/).map(Number) as [number, number]));
+    const mibOf = residentMib();
     for (const service of SERVICES) {
       for (const pid of platform.pidsOf(service)) {
-        const mib = Math.round((rssOf.get(pid) ?? 0) / 1_024);
-        peaks.set(service, Math.max(mib, peaks.get(service) ?? 0));
+        peaks.set(service, Math.max(mibOf.get(pid) ?? 0, peaks.get(service) ?? 0));
       }
     }
   }, EVERY_MS);

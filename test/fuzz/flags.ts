@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { SEED_MAX, wholeNumber } from '@millrace/test-platform';
 
 export interface FuzzFlags {
   readonly seed: number;
@@ -10,7 +11,6 @@ export interface FuzzFlags {
 
 const EXAMPLES_DEFAULT = 40;
 const EXAMPLES_MAX = 100_000;
-const SEED_MAX = 2 ** 32 - 1;
 
 /** Undefined after a wrong flag, which has then been explained. */
 export function readFlags(args: readonly string[], parts: readonly string[]): FuzzFlags | undefined {
@@ -24,8 +24,8 @@ export function readFlags(args: readonly string[], parts: readonly string[]): Fu
     const unknown = only.find((name) => !parts.includes(name));
     if (unknown !== undefined) throw new TypeError(`--only takes one of ${parts.join(', ')}, not "${unknown}"`);
     return {
-      seed: seed === undefined ? Date.now() % 1_000_000 : whole('--seed', seed, 0, SEED_MAX),
-      examples: examples === undefined ? EXAMPLES_DEFAULT : whole('--examples', examples, 1, EXAMPLES_MAX),
+      seed: seed === undefined ? Date.now() % 1_000_000 : wholeNumber('--seed', seed, 0, SEED_MAX),
+      examples: examples === undefined ? EXAMPLES_DEFAULT : wholeNumber('--examples', examples, 1, EXAMPLES_MAX),
       only,
     };
   } catch (error) {
@@ -37,10 +37,4 @@ usage: npm run test:fuzz -- [--seed N] [--examples N] [--only PART]...
   --only PART    one of ${parts.join(', ')}; may be given again`);
     return undefined;
   }
-}
-
-function whole(flag: string, text: string, min: number, max: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new TypeError(`${flag} takes a whole number from ${min} to ${max}, not "${text}"`);
 }

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePortBase, startPlatform } from '@millrace/test-platform';
+import { freePortBase, startClock, startPlatform } from '@millrace/test-platform';
 import { readFlags } from './flags.ts';
 import { fuzz } from './fuzz.ts';
 import { PARTS } from './parts.ts';
@@ -14,9 +14,7 @@ const flags = readFlags(
 if (flags === undefined) {
   process.exitCode = 2;
 } else {
-  const startedMs = performance.now();
-  const say = (line: string) =>
-    console.log(`${((performance.now() - startedMs) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
+  const say = startClock();
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-fuzz-'));
   const parts = PARTS.filter(({ name }) => flags.only.length === 0 || flags.only.includes(name));
   say(`seed ${flags.seed}; starting the platform`);

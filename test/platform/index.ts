@@ -1,3 +1,4 @@
+export { type DrillPlace, runDrill, SEED_MAX, startClock, wholeNumber } from './command.ts';
 export { type CommittedRecords, readCommitted } from './committed-records.ts';
 export { eventually, isNotYet } from './eventually.ts';
 export {
@@ -27,4 +28,5 @@ export {
   select,
   type Tables,
 } from './requests.ts';
+export { residentMib } from './resident.ts';
 export { randomOf, seededRandom, shuffled } from './seed.ts';
