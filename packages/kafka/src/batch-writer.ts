@@ -105,14 +105,10 @@ export class BatchWriter {
       if (unwritten.length === 0) return;
       if (Date.now() + waitMs > deadlineMs) throw toKafkaError(cause, `produce to ${unwritten[0]?.topic}`);
       pending = unwritten;
-      if ((cause as { type?: string }).type === 'CONCURRENT_TRANSACTIONS') {
-        // The broker has waited for the markers itself before it said so, and nothing is wrong with the connection.
-        await sleep(MARKERS_WAIT_MS);
-        waitMs = RETRY_WAIT_MS_MIN;
-        continue;
-      }
-      await sleep(waitMs);
-      await tryToReconnect(this.#cluster, cause);
+      // The broker has waited for the markers itself before it said so, and nothing is wrong with the connection.
+      const markersAreMissing = (cause as { type?: string }).type === 'CONCURRENT_TRANSACTIONS';
+      await sleep(markersAreMissing ? MARKERS_WAIT_MS : waitMs);
+      if (!markersAreMissing) await tryToReconnect(this.#cluster, cause);
     }
   }
 

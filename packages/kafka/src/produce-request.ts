@@ -16,7 +16,7 @@ const API_VERSION = 7;
 const ACKS_ALL = -1;
 const TIMEOUT_MS = 30_000;
 
-/** One Produce request: at most one batch per partition, acknowledged by all in-sync replicas. */
+/** Sends one Produce request: at most one batch per partition, acknowledged by all in-sync replicas. */
 export type SendProduce = typeof sendProduce;
 
 /** Version 7 (KIP-98): the partitions must be part of the transaction already. */
