@@ -7,6 +7,7 @@ export {
   registerAdminRoutes,
   startAdminServer,
 } from './admin.ts';
+export { createClientErrorHandler } from './client-errors.ts';
 export { type ConfigFault, isSupervised, type LoadOptions, loadConfig } from './config.ts';
 export { configTable } from './config-table.ts';
 export { ObservabilityError, type ObservabilityErrorCode } from './errors.ts';

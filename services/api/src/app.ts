@@ -1,7 +1,13 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { type Health, type Logger, type Metrics, registerAdminRoutes } from '@millrace/observability';
+import {
+  createClientErrorHandler,
+  type Health,
+  type Logger,
+  type Metrics,
+  registerAdminRoutes,
+} from '@millrace/observability';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -60,6 +66,7 @@ export async function createApp(options: AppOptions): Promise<ApiInstance> {
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: true,
+    clientErrorHandler: createClientErrorHandler(),
     frameworkErrors: (error, _request, reply) => sendUrlProblem(error, reply as FastifyReply),
     // Longer than any id, so that the schema refuses an id for its length, with its name.
     routerOptions: { maxParamLength: 2 * LETTER_ID_LENGTH_MAX },

@@ -220,3 +220,12 @@ test('the console and its chart library come from here, under a policy that allo
   assert.equal((await app.inject('/docs')).statusCode, 200);
   assert.equal((await app.inject('/../package.json')).statusCode, 404);
 });
+
+test('a URL that is longer than all headers may be is refused as a problem, like everything else', async (t) => {
+  const app = await testApp(t);
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const answer = await fetch(`${url}/v1/alerts?kind=${'x'.repeat(20_000)}`);
+  assert.equal(answer.status, 431);
+  assert.match(answer.headers.get('content-type') ?? '', /^application\/problem\+json/);
+  assert.equal((await answer.json()).type, 'urn:millrace:problem:headers-too-large');
+});

@@ -1,8 +1,8 @@
 import type { Server } from 'node:http';
+import { createClientErrorHandler } from '@millrace/observability';
 import Fastify, { type FastifyHttpOptions, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { IngestMetrics } from '../metrics.ts';
 import { BODY_BYTES_MAX } from './body.ts';
-import { createClientErrorHandler } from './client-errors.ts';
 import { type ProblemDetails, problem, sendProblem } from './problems.ts';
 import { type HttpTls, httpsOptions } from './tls.ts';
 
@@ -56,7 +56,7 @@ export function createHttpServer({ limits, tls, metrics }: HttpServerOptions): F
     forceCloseConnections: 'idle',
     // While closing, what came on an open connection is answered as ever, with `Connection: close`.
     return503OnClosing: false,
-    clientErrorHandler: createClientErrorHandler(metrics),
+    clientErrorHandler: createClientErrorHandler((status) => metrics.httpRefused.inc({ reason: String(status) })),
     // Before there is a route, and with it an error handler.
     frameworkErrors: (_error, _request, reply) => sendProblem(reply as FastifyReply, malformedUrl()),
     http,

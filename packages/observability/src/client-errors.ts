@@ -1,17 +1,15 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { IngestMetrics } from '../metrics.ts';
-import { PROBLEM_CONTENT_TYPE, type ProblemDetails, problem } from './problems.ts';
 
 /**
  * Answers what is not HTTP, or not in time, before there is a request: as problem details like everything else, and the
- * connection is closed, because nobody knows where a next request would begin.
+ * connection is closed, because nobody knows where a next request would begin. For Fastify's `clientErrorHandler`.
  */
-export function createClientErrorHandler(metrics: Pick<IngestMetrics, 'httpRefused'>) {
+export function createClientErrorHandler(onRefused: (status: number) => void = () => {}) {
   return (error: Error & { readonly code?: string }, socket: Socket): void => {
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
     const details = problemOf(error.code);
-    metrics.httpRefused.inc({ reason: String(details.status) });
+    onRefused(details.status);
     const pending = unanswered(socket);
     if (pending !== undefined) {
       pending.once('close', () => close(socket));
@@ -24,7 +22,7 @@ export function createClientErrorHandler(metrics: Pick<IngestMetrics, 'httpRefus
     const body = JSON.stringify(details);
     const head = [
       `HTTP/1.1 ${details.status} ${STATUS_CODES[details.status]}`,
-      `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
+      'Content-Type: application/problem+json; charset=utf-8',
       `Content-Length: ${Buffer.byteLength(body)}`,
       'Connection: close',
     ];
@@ -49,6 +47,17 @@ const CLOSE_MS_MAX = 2_000;
 function close(socket: Socket): void {
   socket.end();
   setTimeout(() => socket.destroy(), CLOSE_MS_MAX).unref();
+}
+
+interface ProblemDetails {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+}
+
+function problem(status: number, name: string, title: string, detail: string): ProblemDetails {
+  return { type: `urn:millrace:problem:${name}`, title, status, detail };
 }
 
 function problemOf(code: string | undefined): ProblemDetails {
