@@ -33,7 +33,7 @@ export function readBatchRequest(
   if (mapping?.kind !== undefined && mapping.kind !== known) {
     throw wrong('unknown-kind', 'kind', `The mapping is for ${mapping.kind}. Leave kind out, or send another mapping.`);
   }
-  const batchId = fields.batch_id === '' ? undefined : fields.batch_id;
+  const batchId = fields.batch_id;
   if (batchId !== undefined && !BATCH_ID.test(batchId)) {
     const detail = `A batch_id has 1 to ${ID_LENGTH_MAX} characters of ${ID_ALPHABET}. Choose another.`;
     throw wrong('wrong-batch-id', 'batch_id', detail);
@@ -63,7 +63,7 @@ function mappingOf(text: string): MappingFile {
 
 function switchOf(text = 'false'): boolean {
   if (text === 'true' || text === '1') return true;
-  if (text === 'false' || text === '0' || text === '') return false;
+  if (text === 'false' || text === '0') return false;
   throw wrong('wrong-form', 'dry_run', 'dry_run is true or false.');
 }
 

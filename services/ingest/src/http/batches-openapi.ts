@@ -40,6 +40,7 @@ export function batchesSchema(kinds: EventKinds): object {
     querystring: {
       type: 'object',
       properties: { kind, batch_id: batchId, dry_run: dryRun },
+      additionalProperties: false,
     },
     body: {
       content: {

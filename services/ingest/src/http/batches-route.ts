@@ -94,6 +94,7 @@ function registerPost(app: FastifyInstance, options: BatchesRouteOptions): void 
     url: '/v1/batches',
     schema: batchesSchema(kinds),
     onRequest: (request, reply, done) => {
+      queryOf(request);
       if (isForm(request)) {
         if (request.headers['content-encoding'] !== undefined) throw encodedForm();
       } else {
@@ -108,11 +109,16 @@ function registerPost(app: FastifyInstance, options: BatchesRouteOptions): void 
 
 const NAMELESS = { fileName: undefined, contentType: undefined };
 
+/** A misspelt `dry_run` that is passed over would be a batch that is kept. */
 function queryOf({ query }: FastifyRequest): BatchFields {
-  const { kind, batch_id, dry_run } = query as Record<string, unknown>;
-  const given = Object.entries({ kind, batch_id, dry_run }).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
+  const given = Object.entries(query as Record<string, unknown>);
+  const unknown = given.find(([name]) => !QUERY_NAMES.includes(name));
+  if (unknown === undefined) return Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
+  const detail = `There is no such parameter. Use ${QUERY_NAMES.join(', ')}.`;
+  throw new HttpProblem(problem(422, 'unknown-parameter', 'Unknown parameter', detail, { field: unknown[0] }));
 }
+
+const QUERY_NAMES: readonly string[] = ['kind', 'batch_id', 'dry_run'];
 
 function kindOf(request: FastifyRequest, kinds: EventKinds): EventKind {
   const { kind = 'payments' } = queryOf(request);

@@ -158,3 +158,24 @@ test('a chunk that Kafka did not confirm is published again', async (t) => {
   assert.deepEqual((await response).json().accepted, 1);
   assert.deepEqual(idsOf(ingest), ['t-1']);
 });
+
+test('a parameter that there is not is refused with those that there are, and nothing is kept', async (t) => {
+  const ingest = await createIngest(t);
+  for (const name of ['dryrun', 'dry-run', 'toString']) {
+    const response = await ingest.post(`/v1/batches?${name}=true`, linesOf(PAYMENT), NDJSON);
+    assert.equal(response.statusCode, 422, name);
+    const { type, field, detail } = response.json();
+    assert.deepEqual([type, field], ['urn:millrace:problem:unknown-parameter', name]);
+    assert.match(detail, /kind, batch_id, dry_run/);
+  }
+  assert.deepEqual(ingest.producer.sent, []);
+});
+
+test('an empty batch_id or dry_run is refused: it would be a batch that cannot be resumed, or one that is kept', async (t) => {
+  const ingest = await createIngest(t);
+  for (const name of ['batch_id', 'dry_run']) {
+    const response = await ingest.post(`/v1/batches?${name}=`, linesOf(PAYMENT), NDJSON);
+    assert.deepEqual([response.statusCode, response.json().field], [422, name]);
+  }
+  assert.deepEqual(ingest.producer.sent, []);
+});
